@@ -1,0 +1,64 @@
+#include "task/cancel.hpp"
+
+#include "task/clock.hpp"
+#include "task/worker.hpp"
+
+namespace quoll::task {
+
+std::string_view to_string(CancelReason reason) {
+  switch (reason) {
+    case CancelReason::kNone:
+      return "none";
+    case CancelReason::kClientGone:
+      return "client gone";
+    case CancelReason::kDeadline:
+      return "deadline";
+    case CancelReason::kShutdown:
+      return "shutdown";
+    case CancelReason::kParent:
+      return "parent";
+    case CancelReason::kOverload:
+      return "overload";
+    case CancelReason::kUser:
+      return "user";
+  }
+  return "none";
+}
+
+CancelNode::CancelNode(CancelNode* parent, TaskRecord* task) : parent_(parent), task_(task) {
+  if (parent_ == nullptr) return;
+  CancelReason inherited = CancelReason::kNone;
+  {
+    std::lock_guard lock(parent_->mutex_);
+    next_sibling_ = parent_->first_child_;
+    if (next_sibling_ != nullptr) next_sibling_->previous_sibling_ = this;
+    parent_->first_child_ = this;
+    inherited = parent_->reason();
+  }
+  if (inherited != CancelReason::kNone) cancel(inherited);
+}
+
+CancelNode::~CancelNode() {
+  if (parent_ != nullptr) {
+    std::lock_guard lock(parent_->mutex_);
+    if (previous_sibling_ != nullptr) {
+      previous_sibling_->next_sibling_ = next_sibling_;
+    } else {
+      parent_->first_child_ = next_sibling_;
+    }
+    if (next_sibling_ != nullptr) next_sibling_->previous_sibling_ = previous_sibling_;
+  }
+  // Nobody cancels through the parent any more, so an interrupt can only be queued already.
+  if (task_ != nullptr && cancelled()) task_->worker->forget_interrupt(*this);
+}
+
+void CancelNode::cancel(CancelReason reason) {
+  std::lock_guard lock(mutex_);
+  if (cancelled()) return;
+  cancelled_at_ns_.store(coarse_now_ns(), std::memory_order_release);
+  reason_.store(reason, std::memory_order_release);
+  for (CancelNode* child = first_child_; child != nullptr; child = child->next_sibling_) child->cancel(reason);
+  if (task_ != nullptr) task_->worker->interrupt(*this);
+}
+
+}  // namespace quoll::task

@@ -1,0 +1,40 @@
+#include "task/event.hpp"
+
+namespace quoll::task {
+
+void Event::set() {
+  std::lock_guard lock(mutex_);
+  set_ = true;
+  while (EventWait* const waiter = waiters_.pop_front()) {
+    waiter->signalled_ = true;
+    waiter->wake();
+  }
+}
+
+void Event::reset() {
+  std::lock_guard lock(mutex_);
+  set_ = false;
+}
+
+bool Event::is_set() const {
+  std::lock_guard lock(mutex_);
+  return set_;
+}
+
+bool EventWait::await_suspend(std::coroutine_handle<> self) {
+  std::lock_guard lock(event_.mutex_);
+  if (event_.set_) {
+    signalled_ = true;
+    return false;
+  }
+  suspend(self);
+  event_.waiters_.push_back(*this);
+  return true;
+}
+
+void EventWait::cancel() {
+  std::lock_guard lock(event_.mutex_);
+  if (event_.waiters_.remove(*this)) wake();
+}
+
+}  // namespace quoll::task

@@ -1,0 +1,32 @@
+// Waiting for descriptors that are not sockets: pidfds, pipes, inotify, signalfd.
+#pragma once
+
+#include <memory>
+#include <span>
+
+#include "task/task.hpp"
+#include "task/unique_fd.hpp"
+
+namespace quoll::task {
+
+// Thread: the worker it was made on. Lifetime: owns the descriptor, which it makes non-blocking.
+class AsyncFd {
+ public:
+  // REQUIRES: called from a task, or from a worker's thread.
+  explicit AsyncFd(UniqueFd fd);
+  ~AsyncFd();
+  AsyncFd(AsyncFd&&) noexcept;
+
+  int get() const;
+  Task<void> readable();
+  Task<void> writable();
+  // At least one byte, or 0 at the end. Errors: Error of system_error().
+  Task<std::size_t> read_some(std::span<char> buffer);
+  Task<void> write_all(std::span<const char> bytes);
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace quoll::task

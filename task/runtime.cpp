@@ -1,0 +1,45 @@
+#include "task/runtime.hpp"
+
+#include <pthread.h>
+
+#include <atomic>
+
+namespace quoll::task {
+
+std::uint64_t next_task_id() {
+  static std::atomic<std::uint64_t> next_id{1};
+  return next_id.fetch_add(1, std::memory_order_relaxed);
+}
+
+Runtime::Runtime(Clock& clock, std::size_t blocking_threads_max)
+    : clock_(clock), blocking_pool_(blocking_threads_max) {}
+
+Runtime::~Runtime() { stop(); }
+
+Worker& Runtime::add_worker(std::string name) {
+  workers_.push_back(std::make_unique<Worker>(*this, std::move(name), clock_));
+  return *workers_.back();
+}
+
+std::size_t Runtime::task_count() const {
+  std::size_t count = 0;
+  for (const auto& worker : workers_) count += worker->task_count();
+  return count;
+}
+
+void Runtime::start() {
+  for (const auto& worker : workers_) {
+    threads_.emplace_back([target = worker.get()] {
+      ::pthread_setname_np(::pthread_self(), target->name().substr(0, 15).c_str());
+      target->run();
+    });
+  }
+}
+
+void Runtime::stop() {
+  for (const auto& worker : workers_) worker->stop();
+  for (std::thread& thread : threads_) thread.join();
+  threads_.clear();
+}
+
+}  // namespace quoll::task

@@ -1,0 +1,46 @@
+// Runtime: the workers and the blocking pool of one process (or of one test).
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "task/blocking.hpp"
+#include "task/clock.hpp"
+#include "task/worker.hpp"
+
+namespace quoll::task {
+
+// Ids are unique in the process, dense enough to read, and never 0.
+std::uint64_t next_task_id();
+
+// Thread: any, but for add_worker(), which comes before start().
+// Lifetime: outlives every scope whose tasks run on its workers.
+class Runtime {
+ public:
+  explicit Runtime(Clock& clock = Clock::system(), std::size_t blocking_threads_max = 16);
+  ~Runtime();
+  Runtime(const Runtime&) = delete;
+  Runtime& operator=(const Runtime&) = delete;
+
+  Worker& add_worker(std::string name);
+  const std::vector<std::unique_ptr<Worker>>& workers() const { return workers_; }
+  Worker& worker(std::size_t index) { return *workers_.at(index); }
+  std::size_t task_count() const;
+  BlockingPool& blocking_pool() { return blocking_pool_; }
+  Clock& clock() { return clock_; }
+
+  void start();  // a thread for each worker
+  // Ends the threads. REQUIRES: all scopes are joined.
+  void stop();
+
+ private:
+  Clock& clock_;
+  std::vector<std::unique_ptr<Worker>> workers_;
+  BlockingPool blocking_pool_;
+  std::vector<std::thread> threads_;
+};
+
+}  // namespace quoll::task

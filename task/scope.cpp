@@ -1,0 +1,98 @@
+#include "task/scope.hpp"
+
+#include "task/assert.hpp"
+#include "task/runtime.hpp"
+#include "task/worker.hpp"
+
+namespace quoll::task {
+namespace {
+
+CancelNode* node_in_force() {
+  TaskRecord* const task = Worker::current_task();
+  return task != nullptr ? task->cancel : nullptr;
+}
+
+const Labels* labels_in_force() {
+  TaskRecord* const task = Worker::current_task();
+  return task != nullptr ? task->labels : nullptr;
+}
+
+bool is_cancelled(const std::exception_ptr& failure) {
+  try {
+    std::rethrow_exception(failure);
+  } catch (const Cancelled&) {
+    return true;
+  } catch (...) {
+    return false;
+  }
+}
+
+}  // namespace
+
+Scope::Scope(std::string_view name, FailureHandler on_failure)
+    : name_(name), on_failure_(std::move(on_failure)), labels_(labels_in_force()), node_(node_in_force(), nullptr) {}
+
+Scope::~Scope() { QUOLL_ASSERT(size() == 0); }
+
+std::size_t Scope::size() const {
+  std::lock_guard lock(mutex_);
+  return children_;
+}
+
+void Scope::spawn(std::string_view name, Task<void> work, std::source_location at) {
+  Worker* const worker = Worker::current();
+  QUOLL_ASSERT(worker != nullptr);
+  spawn_on(*worker, name, std::move(work), at);
+}
+
+void Scope::spawn_on(Worker& worker, std::string_view name, Task<void> work, std::source_location at) {
+  {
+    std::lock_guard lock(mutex_);
+    ++children_;
+  }
+  auto* const task = new TaskRecord(next_task_id(), worker, this, &node_);
+  const auto root = work.release();
+  Frame& frame = root.promise();
+  frame.task = task;
+  task->name = name;
+  task->root = root;
+  task->resume_point = root;
+  task->leaf = &frame;
+  task->created_at = at;
+  task->creator_id = Worker::current_task() != nullptr ? Worker::current_task()->id : 0;
+  task->labels = labels_;
+  task->started_ns = task->since_ns = coarse_now_ns();
+  worker.adopt(*task);
+}
+
+void Scope::child_ended(std::uint64_t task_id, std::string_view task_name, std::exception_ptr failure) {
+  if (failure && is_cancelled(failure)) failure = nullptr;
+  if (failure && on_failure_) {
+    on_failure_(task_id, task_name, failure);
+    failure = nullptr;
+  }
+  std::lock_guard lock(mutex_);
+  if (failure && !first_failure_) first_failure_ = std::move(failure);
+  if (--children_ == 0 && joiner_ != nullptr) std::exchange(joiner_, nullptr)->wake();
+}
+
+bool JoinWait::await_suspend(std::coroutine_handle<> self) {
+  std::lock_guard lock(scope_.mutex_);
+  if (scope_.children_ == 0) return false;
+  QUOLL_ASSERT(scope_.joiner_ == nullptr);
+  suspend(self);
+  scope_.joiner_ = this;
+  return true;
+}
+
+void JoinWait::await_resume() {
+  std::exception_ptr failure;
+  {
+    // Taking the lock also waits for the last child's child_ended() to have left the scope.
+    std::lock_guard lock(scope_.mutex_);
+    failure = std::exchange(scope_.first_failure_, nullptr);
+  }
+  if (failure) std::rethrow_exception(failure);
+}
+
+}  // namespace quoll::task

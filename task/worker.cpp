@@ -1,0 +1,284 @@
+#include "task/worker.hpp"
+
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/post.hpp>
+#include <chrono>
+#include <memory>
+
+#include "task/assert.hpp"
+#include "task/scope.hpp"
+
+namespace quoll::task {
+
+namespace asio = boost::asio;
+
+namespace {
+constexpr std::uint32_t kNoSlot = static_cast<std::uint32_t>(-1);
+}
+
+thread_local constinit Worker* Worker::current_worker_ = nullptr;
+
+// Makes a worker the thread's own for a stretch of its event loop.
+class CurrentWorker {
+ public:
+  explicit CurrentWorker(Worker* worker) : previous_(std::exchange(Worker::current_worker_, worker)) {}
+  ~CurrentWorker() { Worker::current_worker_ = previous_; }
+
+ private:
+  Worker* const previous_;
+};
+
+Worker::Worker(Runtime& runtime, std::string name, Clock& clock)
+    : runtime_(runtime),
+      name_(std::move(name)),
+      clock_(clock),
+      context_(1),
+      work_(asio::make_work_guard(context_)),
+      kernel_timer_(context_) {}
+
+Worker::~Worker() { QUOLL_ASSERT(tasks_.empty()); }
+
+void Worker::enter_table(TaskRecord& task) {
+  task.slot = static_cast<std::uint32_t>(tasks_.size());
+  tasks_.push_back(&task);
+  task_count_.store(tasks_.size(), std::memory_order_relaxed);
+}
+
+void Worker::leave_table(TaskRecord& task) {
+  TaskRecord* const last = tasks_.back();
+  tasks_[task.slot] = last;
+  last->slot = task.slot;
+  tasks_.pop_back();
+  task_count_.store(tasks_.size(), std::memory_order_relaxed);
+}
+
+void Worker::adopt(TaskRecord& task) {
+  task.slot = kNoSlot;
+  if (current_worker_ == this) enter_table(task);
+  schedule(task);
+}
+
+void Worker::schedule(TaskRecord& task) {
+  if (current_worker_ == this) {
+    push_ready(task);
+  } else {
+    std::lock_guard lock(queue_mutex_);
+    task.next_ready = nullptr;
+    if (remote_tail_ != nullptr) {
+      remote_tail_->next_ready = &task;
+    } else {
+      remote_head_ = &task;
+    }
+    remote_tail_ = &task;
+  }
+  request_drain();
+}
+
+void Worker::push_ready(TaskRecord& task) {
+  QUOLL_ASSERT(!task.queued);
+  task.queued = true;
+  if (task.state != TaskState::kIdle) task.state = TaskState::kRunnable;
+  task.next_ready = nullptr;
+  if (ready_tail_ != nullptr) {
+    ready_tail_->next_ready = &task;
+  } else {
+    ready_head_ = &task;
+  }
+  ready_tail_ = &task;
+}
+
+void Worker::interrupt(CancelNode& node) {
+  {
+    std::lock_guard lock(queue_mutex_);
+    if (node.interrupt_queued_) return;
+    node.interrupt_queued_ = true;
+    node.next_interrupt_ = interrupts_;
+    interrupts_ = &node;
+  }
+  request_drain();
+}
+
+void Worker::forget_interrupt(CancelNode& node) {
+  std::lock_guard lock(queue_mutex_);
+  if (!node.interrupt_queued_) return;
+  CancelNode** link = &interrupts_;
+  while (*link != &node) link = &(*link)->next_interrupt_;
+  *link = node.next_interrupt_;
+}
+
+void Worker::post(std::function<void()> function) {
+  asio::post(context_, [this, function = std::move(function)] {
+    CurrentWorker current(this);
+    function();
+  });
+}
+
+void Worker::request_drain() {
+  if (drain_requested_.exchange(true, std::memory_order_acq_rel)) return;
+  asio::post(context_, [this] { drain(); });
+}
+
+void Worker::drain() {
+  CurrentWorker current(this);
+  drain_requested_.store(false, std::memory_order_release);
+  take_remote();
+  run_interrupts();
+  // Only what is ready now: what these tasks wake waits for the next turn, so that I/O is not starved.
+  TaskRecord* const last = ready_tail_;
+  while (ready_head_ != nullptr) {
+    TaskRecord* const task = ready_head_;
+    ready_head_ = task->next_ready;
+    if (ready_head_ == nullptr) ready_tail_ = nullptr;
+    task->queued = false;
+    resume(*task);
+    if (task == last) break;
+  }
+  if (ready_head_ != nullptr) request_drain();
+}
+
+void Worker::take_remote() {
+  TaskRecord* task = nullptr;
+  {
+    std::lock_guard lock(queue_mutex_);
+    task = std::exchange(remote_head_, nullptr);
+    remote_tail_ = nullptr;
+  }
+  while (task != nullptr) {
+    TaskRecord* const next = task->next_ready;
+    if (task->slot == kNoSlot) enter_table(*task);
+    push_ready(*task);
+    task = next;
+  }
+}
+
+void Worker::run_interrupts() {
+  while (true) {
+    CancelNode* node = nullptr;
+    {
+      std::lock_guard lock(queue_mutex_);
+      node = interrupts_;
+      if (node == nullptr) return;
+      interrupts_ = node->next_interrupt_;
+      node->interrupt_queued_ = false;
+    }
+    // Nodes are destroyed on this thread only, so this one is still there.
+    TaskRecord& task = *node->task();
+    if (task.wait != nullptr && !task.queued && task.cancel->cancelled()) task.wait->cancel();
+  }
+}
+
+void Worker::resume(TaskRecord& task) {
+  TaskRecord* const outer = running_;
+  Worker* const outer_worker = std::exchange(current_worker_, this);
+  running_ = &task;
+  running_id_.store(task.id, std::memory_order_relaxed);
+  task.state = TaskState::kRunning;
+  task.wait = nullptr;
+  task.resume_point.resume();
+  running_ = outer;
+  running_id_.store(outer != nullptr ? outer->id : 0, std::memory_order_relaxed);
+  current_worker_ = outer_worker;
+}
+
+void Worker::arm_timer(TimerNode& node, std::int64_t deadline_ns) {
+  timers_.arm(node, deadline_ns);
+  if (clock_.real()) arm_kernel_timer();
+}
+
+void Worker::arm_kernel_timer() {
+  if (timers_.empty()) return;
+  const std::int64_t next = timers_.next_deadline_ns();
+  if (kernel_deadline_ns_ != 0 && kernel_deadline_ns_ <= next) return;  // it fires earlier and looks again
+  kernel_deadline_ns_ = next;
+  kernel_timer_.expires_at(std::chrono::steady_clock::time_point(std::chrono::nanoseconds(next)));
+  kernel_timer_.async_wait([this](const boost::system::error_code& error) {
+    if (error) return;
+    kernel_deadline_ns_ = 0;
+    fire_due_timers();
+  });
+}
+
+void Worker::fire_due_timers() {
+  CurrentWorker current(this);
+  timers_.fire_due(clock_.now_ns());
+  if (clock_.real()) arm_kernel_timer();
+}
+
+void Worker::run() { context_.run(); }
+
+void Worker::stop() {
+  work_.reset();
+  context_.stop();
+}
+
+std::size_t Worker::poll() {
+  context_.restart();
+  return context_.poll();
+}
+
+bool Worker::run_one_for(std::chrono::milliseconds bound) {
+  context_.restart();
+  return context_.run_one_for(bound) > 0;
+}
+
+void finish_task(TaskRecord& task, std::exception_ptr failure) {
+  Worker& worker = *task.worker;
+  Scope& scope = *task.scope;
+  task.leaf = nullptr;
+  task.root.destroy();
+  worker.leave_table(task);
+  worker.running_ = nullptr;
+  const std::uint64_t id = task.id;
+  const std::string_view name = task.name;
+  delete &task;
+  scope.child_ended(id, name, std::move(failure));
+}
+
+std::string_view to_string(TaskState state) {
+  switch (state) {
+    case TaskState::kIdle:
+      return "idle";
+    case TaskState::kRunnable:
+      return "runnable";
+    case TaskState::kRunning:
+      return "running";
+    case TaskState::kIoWait:
+      return "IO wait";
+    case TaskState::kSleep:
+      return "sleep";
+    case TaskState::kChanReceive:
+      return "chan receive";
+    case TaskState::kChanSend:
+      return "chan send";
+    case TaskState::kSelect:
+      return "select";
+    case TaskState::kSelectNoCases:
+      return "select (no cases)";
+    case TaskState::kMutexLock:
+      return "sync.Mutex.Lock";
+    case TaskState::kSemAcquire:
+      return "semacquire";
+    case TaskState::kCondWait:
+      return "sync.Cond.Wait";
+    case TaskState::kWaitGroupWait:
+      return "sync.WaitGroup.Wait";
+    case TaskState::kSyscall:
+      return "syscall";
+  }
+  return "unknown";
+}
+
+void Wait::suspend(std::coroutine_handle<> resume_point) {
+  task_->resume_point = resume_point;
+  task_->state = state_;
+  task_->since_ns = coarse_now_ns();
+  task_->wait = this;
+  ++task_->suspend_count;
+}
+
+void Wait::wake() {
+  TaskRecord& task = *task_;
+  task.worker->schedule(task);
+}
+
+}  // namespace quoll::task

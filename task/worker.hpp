@@ -1,0 +1,116 @@
+// Worker: one thread with one io_context, the tasks that live on it, their ready queue and their timers.
+#pragma once
+
+#include <atomic>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <cstdint>
+#include <exception>
+#include <functional>
+#include <mutex>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "task/clock.hpp"
+#include "task/record.hpp"
+#include "task/timer_queue.hpp"
+
+namespace quoll::task {
+
+class BlockingPool;
+class Runtime;
+
+// Thread: schedule(), interrupt(), post() and adopt() from any thread; all else on the worker's own.
+class Worker {
+ public:
+  Worker(Runtime& runtime, std::string name, Clock& clock);
+  ~Worker();
+  Worker(const Worker&) = delete;
+  Worker& operator=(const Worker&) = delete;
+
+  // The worker whose thread this is, or null.
+  static Worker* current() { return current_worker_; }
+  // The task that runs on this thread now, or null.
+  static TaskRecord* current_task() { return current_worker_ ? current_worker_->running_ : nullptr; }
+
+  Runtime& runtime() { return runtime_; }
+  const std::string& name() const { return name_; }
+  boost::asio::io_context& context() { return context_; }
+  Clock& clock() { return clock_; }
+
+  // Takes a new task in and queues its first run. Any thread.
+  void adopt(TaskRecord& task);
+  // Queues a suspended task. Any thread; the caller has made sure that nobody else does it too.
+  void schedule(TaskRecord& task);
+  // Asks the worker to wake the node's task if that waits under a cancelled token. Any thread.
+  void interrupt(CancelNode& node);
+  void forget_interrupt(CancelNode& node);
+  // Runs `function` on the worker's thread, outside of any task. Any thread.
+  void post(std::function<void()> function);
+
+  // Runs a task on this thread until it suspends or ends. For completion handlers.
+  void resume(TaskRecord& task);
+  // All live tasks, in no order. A task keeps its place until another one ends.
+  std::span<TaskRecord* const> tasks() const { return tasks_; }
+  std::size_t task_count() const { return task_count_.load(std::memory_order_relaxed); }
+  // The id of the task that runs now, 0 if none: readable from outside while the worker does not answer.
+  std::uint64_t running_id() const { return running_id_.load(std::memory_order_relaxed); }
+  std::uint32_t next_walk_epoch() { return ++walk_epoch_; }
+
+  void arm_timer(TimerNode& node, std::int64_t deadline_ns);
+  void disarm_timer(TimerNode& node) { timers_.disarm(node); }
+  void fire_due_timers();
+
+  void run();  // the thread's body: until stop()
+  void stop();
+  // Runs what is ready and returns how many handlers ran; for tests that drive a worker by hand.
+  std::size_t poll();
+  // Waits for one handler, at most that long; false if none came.
+  bool run_one_for(std::chrono::milliseconds bound);
+
+ private:
+  friend void finish_task(TaskRecord& task, std::exception_ptr failure);
+  friend class CurrentWorker;
+
+  void enter_table(TaskRecord& task);
+  void leave_table(TaskRecord& task);
+  void push_ready(TaskRecord& task);
+  void request_drain();
+  void drain();
+  void take_remote();
+  void run_interrupts();
+  void arm_kernel_timer();
+
+  static thread_local constinit Worker* current_worker_;
+
+  // Constant after construction.
+  Runtime& runtime_;
+  const std::string name_;
+  Clock& clock_;
+
+  boost::asio::io_context context_;
+  boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_;
+  boost::asio::steady_timer kernel_timer_;
+
+  // The worker's thread only.
+  std::int64_t kernel_deadline_ns_ = 0;  // 0: not armed
+  TimerQueue timers_;
+  std::vector<TaskRecord*> tasks_;
+  TaskRecord* running_ = nullptr;
+  TaskRecord* ready_head_ = nullptr;
+  TaskRecord* ready_tail_ = nullptr;
+  std::uint32_t walk_epoch_ = 0;
+
+  std::mutex queue_mutex_;
+  TaskRecord* remote_head_ = nullptr;  // guarded by queue_mutex_
+  TaskRecord* remote_tail_ = nullptr;  // guarded by queue_mutex_
+  CancelNode* interrupts_ = nullptr;   // guarded by queue_mutex_
+
+  std::atomic<bool> drain_requested_{false};
+  std::atomic<std::uint64_t> running_id_{0};
+  std::atomic<std::size_t> task_count_{0};
+};
+
+}  // namespace quoll::task
