@@ -3,7 +3,11 @@
 #include <pthread.h>
 
 #include <chrono>
+#include <string>
+#include <system_error>
 
+#include "task/assert.hpp"
+#include "task/error.hpp"
 #include "task/runtime.hpp"
 
 namespace quoll::task {
@@ -12,6 +16,11 @@ constexpr auto kIdleTime = std::chrono::seconds(5);
 }
 
 BlockingPool& blocking_pool_of(TaskRecord& task) { return task.worker->runtime().blocking_pool(); }
+
+BlockingPool::BlockingPool(std::size_t threads_max, ThreadStarter start_thread)
+    : threads_max_(threads_max), start_thread_(std::move(start_thread)) {
+  QUOLL_ASSERT(threads_max_ > 0);
+}
 
 BlockingPool::~BlockingPool() {
   std::unique_lock lock(mutex_);
@@ -27,10 +36,18 @@ void BlockingPool::submit(Job& job) {
     work_.notify_one();
     return;
   }
-  ++threads_;
-  // The destructor waits until the count is 0, so no handle is kept: an idle thread ends by itself.
-  std::thread([this] { thread_main(); }).detach();
+  try {
+    start_thread_([this] { thread_main(); });
+    ++threads_;
+  } catch (const std::system_error& error) {
+    if (threads_ > 0) return;  // one of those that there are takes the job
+    jobs_.pop_back();
+    throw Error(ErrorClass::kResourceExhausted, std::string("start a thread for blocking calls: ") + error.what());
+  }
 }
+
+// The destructor waits until the count is 0, so no handle is kept: an idle thread ends by itself.
+void BlockingPool::start_detached(std::function<void()> body) { std::thread(std::move(body)).detach(); }
 
 void BlockingPool::thread_main() {
   ::pthread_setname_np(::pthread_self(), "blocking");

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <deque>
 #include <exception>
+#include <functional>
 #include <mutex>
 #include <optional>
 #include <stop_token>
@@ -29,17 +30,24 @@ class BlockingPool {
     ~Job() = default;
   };
 
-  explicit BlockingPool(std::size_t threads_max) : threads_max_(threads_max) {}
+  // Starts a thread that runs the function, or throws; a test's may fail at will.
+  using ThreadStarter = std::function<void(std::function<void()>)>;
+
+  // REQUIRES: threads_max > 0.
+  explicit BlockingPool(std::size_t threads_max, ThreadStarter start_thread = start_detached);
   ~BlockingPool();
   BlockingPool(const BlockingPool&) = delete;
   BlockingPool& operator=(const BlockingPool&) = delete;
 
+  // Errors: kResourceExhausted where no thread can be started and there is none; the job is not queued then.
   void submit(Job& job);
 
  private:
+  static void start_detached(std::function<void()> body);
   void thread_main();
 
   const std::size_t threads_max_;
+  const ThreadStarter start_thread_;
   std::mutex mutex_;
   std::condition_variable work_;
   std::condition_variable ended_;
@@ -71,7 +79,12 @@ class BlockingWait final : public Wait, private BlockingPool::Job {
   void await_suspend(std::coroutine_handle<> self) {
     started_ = true;
     suspend(self);
-    blocking_pool_of(*task_).submit(*this);
+    try {
+      blocking_pool_of(*task_).submit(*this);
+    } catch (...) {
+      unsuspend();
+      throw;
+    }
   }
   Result await_resume() {
     if (!started_) throw_cancelled();
@@ -95,7 +108,7 @@ class BlockingWait final : public Wait, private BlockingPool::Job {
   }
 
   F function_;
-  std::stop_source stop_;
+  std::stop_source stop_ = kTakesToken ? std::stop_source() : std::stop_source(std::nostopstate);
   bool started_ = false;
   std::exception_ptr failure_;
   std::optional<std::conditional_t<std::is_void_v<Result>, char, Result>> result_;

@@ -1,5 +1,6 @@
 #include "task/cancel.hpp"
 
+#include "task/assert.hpp"
 #include "task/clock.hpp"
 #include "task/worker.hpp"
 
@@ -39,6 +40,8 @@ CancelNode::CancelNode(CancelNode* parent, TaskRecord* task) : parent_(parent), 
 }
 
 CancelNode::~CancelNode() {
+  // A child that is left would point to nothing: a scope that outlives its task was not made a root.
+  QUOLL_ASSERT(first_child_ == nullptr);
   if (parent_ != nullptr) {
     std::lock_guard lock(parent_->mutex_);
     if (previous_sibling_ != nullptr) {

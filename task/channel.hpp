@@ -219,10 +219,11 @@ class Receiver {
   }
   ~Receiver() {
     if (!channel_) return;
+    std::deque<T> unreceived;  // destroyed without the lock: a value may hold an end of this channel
     std::lock_guard lock(channel_->mutex_);
     if (--channel_->receivers_ > 0) return;
     channel_->close_locked();
-    channel_->buffer_.clear();
+    unreceived.swap(channel_->buffer_);
   }
 
   ReceiveWait<T> receive() const { return ReceiveWait<T>(channel_); }

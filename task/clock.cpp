@@ -1,6 +1,7 @@
 #include "task/clock.hpp"
 
 #include <ctime>
+#include <limits>
 
 namespace quoll::task {
 namespace {
@@ -21,6 +22,12 @@ class SystemClock final : public Clock {
 
 std::int64_t coarse_now_ns() { return read_clock(CLOCK_MONOTONIC_COARSE); }
 std::int64_t precise_now_ns() { return read_clock(CLOCK_MONOTONIC); }
+
+std::int64_t deadline_after(std::int64_t now_ns, std::chrono::nanoseconds delay) {
+  std::int64_t deadline_ns = 0;
+  if (!__builtin_add_overflow(now_ns, delay.count(), &deadline_ns)) return deadline_ns;
+  return delay.count() > 0 ? std::numeric_limits<std::int64_t>::max() : std::numeric_limits<std::int64_t>::min();
+}
 
 Clock& Clock::system() {
   static SystemClock clock;

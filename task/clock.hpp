@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 
 namespace quoll::task {
@@ -9,6 +10,9 @@ namespace quoll::task {
 // Monotonic nanoseconds. `coarse` is the kernel's tick (1–4 ms), several times cheaper to read: it stamps states.
 std::int64_t coarse_now_ns();
 std::int64_t precise_now_ns();
+
+// `delay` after `now_ns`, held at the ends of the range: "for ever" does not wrap round into the past.
+std::int64_t deadline_after(std::int64_t now_ns, std::chrono::nanoseconds delay);
 
 class Clock {
  public:

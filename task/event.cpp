@@ -27,9 +27,16 @@ bool EventWait::await_suspend(std::coroutine_handle<> self) {
     signalled_ = true;
     return false;
   }
+  suspended_ = true;
   suspend(self);
   event_.waiters_.push_back(*this);
   return true;
+}
+
+void EventWait::await_resume() {
+  if (!signalled_) throw_cancelled();
+  // Waits for set() to have left the event, which the waiter may destroy next.
+  if (suspended_) std::lock_guard lock(event_.mutex_);
 }
 
 void EventWait::cancel() {

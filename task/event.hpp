@@ -10,7 +10,7 @@ namespace quoll::task {
 class EventWait;
 
 // Stays set until reset(); set() wakes all who wait.
-// Thread: any. Lifetime: outlives its waiters.
+// Thread: any. Lifetime: outlives its waiters; one that set() has woken may destroy it at once.
 class Event {
  public:
   void set();
@@ -31,15 +31,14 @@ class EventWait final : public ListWait {
   explicit EventWait(Event& event) : ListWait(TaskState::kCondWait), event_(event) {}
   bool await_ready() const noexcept { return token_cancelled(); }
   bool await_suspend(std::coroutine_handle<> self);
-  void await_resume() {
-    if (!signalled_) throw_cancelled();
-  }
+  void await_resume();
   void cancel() override;
   WaitTarget target() const override { return {&event_, 0}; }
 
  private:
   friend class Event;
   Event& event_;
+  bool suspended_ = false;
   bool signalled_ = false;
 };
 

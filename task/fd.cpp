@@ -1,6 +1,10 @@
 #include "task/fd.hpp"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <boost/asio/posix/stream_descriptor.hpp>
+#include <cerrno>
 
 #include "task/asio.hpp"
 #include "task/assert.hpp"
@@ -17,12 +21,19 @@ struct AsyncFd::Impl {
 AsyncFd::AsyncFd(UniqueFd fd) {
   Worker* const worker = Worker::current();
   QUOLL_ASSERT(worker != nullptr);
-  impl_.reset(new Impl{stream_descriptor(worker->context(), fd.get())});
+  // Asio itself would do it at its first wait only, after the first read has blocked the worker.
+  const int flags = ::fcntl(fd.get(), F_GETFL);
+  if (flags < 0 || ::fcntl(fd.get(), F_SETFL, flags | O_NONBLOCK) < 0) throw system_error(errno, "set non-blocking");
+  impl_.reset(new Impl{stream_descriptor(worker->context())});
+  boost::system::error_code error;
+  impl_->descriptor.assign(fd.get(), error);
+  if (error) throw system_error(error.value(), "watch descriptor");
   fd.release();
 }
 
 AsyncFd::~AsyncFd() = default;
 AsyncFd::AsyncFd(AsyncFd&&) noexcept = default;
+AsyncFd& AsyncFd::operator=(AsyncFd&&) noexcept = default;
 
 int AsyncFd::get() const { return impl_->descriptor.native_handle(); }
 

@@ -70,10 +70,9 @@ struct TaskRecord {
   std::int64_t started_ns = 0;
 
   TaskState state = TaskState::kIdle;
-  bool queued = false;           // in its worker's ready queue
-  std::uint32_t slot = 0;        // its place in the worker's table
-  std::uint32_t walk_epoch = 0;  // the last walk that has seen it
-  std::uint32_t suspend_count = 0;
+  bool queued = false;            // in its worker's ready queue
+  std::uint32_t slot = 0;         // its place in the worker's table
+  std::uint32_t walk_epoch = 0;   // the last walk that has seen it
   std::int64_t since_ns = 0;      // when it entered `state`, coarse monotonic
   Frame* leaf = nullptr;          // the innermost frame; null once it has ended
   Frame* inline_frame = nullptr;  // see start_inline()
@@ -82,6 +81,7 @@ struct TaskRecord {
   std::coroutine_handle<> root;
   const Labels* labels = nullptr;
   TaskRecord* next_ready = nullptr;
+  // From its construction on, a cancel may have the worker look at the task, so it comes after what that looks at.
   CancelNode root_cancel;
   CancelNode* cancel;  // the innermost node in force
 };
@@ -119,6 +119,8 @@ class Wait {
   }
   // Marks the task as suspended here. Call it before the wait becomes visible to whoever wakes it.
   void suspend(std::coroutine_handle<> resume_point);
+  // Takes suspend() back, where await_suspend() does not suspend after all.
+  void unsuspend();
   // Queues the task on its worker. Any thread; the Wait may be gone when it returns.
   void wake();
 

@@ -1,6 +1,7 @@
 #include "task/runtime.hpp"
 
 #include <pthread.h>
+#include <signal.h>
 
 #include <atomic>
 
@@ -11,8 +12,11 @@ std::uint64_t next_task_id() {
   return next_id.fetch_add(1, std::memory_order_relaxed);
 }
 
-Runtime::Runtime(Clock& clock, std::size_t blocking_threads_max)
-    : clock_(clock), blocking_pool_(blocking_threads_max) {}
+Runtime::Runtime(Clock& clock, std::size_t blocking_threads_max) : clock_(clock), blocking_pool_(blocking_threads_max) {
+  // A pipe whose reader has gone is an error of one task, not the end of the process. A handler of the program's stays.
+  struct sigaction action{};
+  if (::sigaction(SIGPIPE, nullptr, &action) == 0 && action.sa_handler == SIG_DFL) ::signal(SIGPIPE, SIG_IGN);
+}
 
 Runtime::~Runtime() { stop(); }
 

@@ -18,6 +18,7 @@ std::uint64_t next_task_id();
 
 // Thread: any, but for add_worker(), which comes before start().
 // Lifetime: outlives every scope whose tasks run on its workers.
+// Signals:  makes the process ignore SIGPIPE where it had the default action.
 class Runtime {
  public:
   explicit Runtime(Clock& clock = Clock::system(), std::size_t blocking_threads_max = 16);

@@ -29,8 +29,11 @@ bool is_cancelled(const std::exception_ptr& failure) {
 
 }  // namespace
 
-Scope::Scope(std::string_view name, FailureHandler on_failure)
-    : name_(name), on_failure_(std::move(on_failure)), labels_(labels_in_force()), node_(node_in_force(), nullptr) {}
+Scope::Scope(std::string_view name, Kind kind, FailureHandler on_failure)
+    : name_(name),
+      on_failure_(std::move(on_failure)),
+      labels_(kind == Kind::kRoot ? nullptr : labels_in_force()),
+      node_(kind == Kind::kRoot ? nullptr : node_in_force(), nullptr) {}
 
 Scope::~Scope() { QUOLL_ASSERT(size() == 0); }
 
@@ -46,11 +49,11 @@ void Scope::spawn(std::string_view name, Task<void> work, std::source_location a
 }
 
 void Scope::spawn_on(Worker& worker, std::string_view name, Task<void> work, std::source_location at) {
+  auto* const task = new TaskRecord(next_task_id(), worker, this, &node_);
   {
     std::lock_guard lock(mutex_);
     ++children_;
   }
-  auto* const task = new TaskRecord(next_task_id(), worker, this, &node_);
   const auto root = work.release();
   Frame& frame = root.promise();
   frame.task = task;

@@ -20,15 +20,21 @@ class JoinWait;
 
 // Lifetime: its destructor asserts that no child is left: join() first. Make it the last member of an object.
 // Thread:   spawn, spawn_on, cancel and size from any thread; join from one task at a time.
-// Cancel:   a scope made inside a task lies below that task's token; one made outside is a root, ended by cancel().
+// Cancel:   a scope made inside a task lies below that task's token and must end before it does. One made outside of
+//           tasks, or as Kind::kRoot, is ended by its own cancel() only: for objects that outlive the task which makes
+//           them (a manager's, made by a request).
 // Errors:   a child's exception goes to the failure handler where there is one; else the first is kept and join()
-//           throws it. Cancelled is no failure.
+//           throws it. Cancelled is no failure. The handler must not throw.
 class Scope {
  public:
   using FailureHandler = std::function<void(std::uint64_t task_id, std::string_view name, std::exception_ptr)>;
 
+  enum class Kind { kBelowTask, kRoot };
+
   // `name` is of static storage.
-  explicit Scope(std::string_view name, FailureHandler on_failure = {});
+  explicit Scope(std::string_view name, FailureHandler on_failure = {})
+      : Scope(name, Kind::kBelowTask, std::move(on_failure)) {}
+  Scope(std::string_view name, Kind kind, FailureHandler on_failure = {});
   ~Scope();
   Scope(const Scope&) = delete;
   Scope& operator=(const Scope&) = delete;
@@ -44,8 +50,9 @@ class Scope {
   std::size_t size() const;
   std::string_view name() const { return name_; }
 
-  // Waits for all children, also under a cancelled token (which reaches the children by itself).
-  JoinWait join();
+  // Waits for all children, also under a cancelled token (which reaches the children by itself). `state` is what the
+  // task is shown as meanwhile.
+  JoinWait join(TaskState state = TaskState::kWaitGroupWait);
 
  private:
   friend class JoinWait;
@@ -65,7 +72,7 @@ class Scope {
 
 class JoinWait final : public Wait {
  public:
-  explicit JoinWait(Scope& scope) : Wait(TaskState::kWaitGroupWait), scope_(scope) {}
+  JoinWait(Scope& scope, TaskState state) : Wait(state), scope_(scope) {}
   bool await_ready() const noexcept { return false; }
   bool await_suspend(std::coroutine_handle<> self);
   void await_resume();
@@ -77,7 +84,7 @@ class JoinWait final : public Wait {
   Scope& scope_;
 };
 
-inline JoinWait Scope::join() { return JoinWait(*this); }
+inline JoinWait Scope::join(TaskState state) { return JoinWait(*this, state); }
 
 // Runs body(scope) and joins the scope however body ends; if it throws, the children are cancelled first.
 template <typename F>

@@ -24,7 +24,7 @@ void finish_task(TaskRecord& task, std::exception_ptr failure);
 
 class PromiseBase : public Frame {
  public:
-  explicit PromiseBase(std::source_location defined_at = std::source_location::current()) { at = defined_at; }
+  explicit PromiseBase(std::source_location defined_at) { at = defined_at; }
 
   static void* operator new(std::size_t size) { return FrameAllocator::allocate(size); }
   static void operator delete(void* frame, std::size_t size) { FrameAllocator::deallocate(frame, size); }
@@ -66,7 +66,8 @@ struct FinalAwaiter {
 template <typename T>
 class Promise final : public PromiseBase {
  public:
-  using PromiseBase::PromiseBase;
+  // The default is evaluated where the coroutine is defined, so it names the coroutine.
+  explicit Promise(std::source_location defined_at = std::source_location::current()) : PromiseBase(defined_at) {}
   Task<T> get_return_object();
   FinalAwaiter final_suspend() noexcept { return {}; }
   template <typename U>
@@ -86,7 +87,7 @@ class Promise final : public PromiseBase {
 template <>
 class Promise<void> final : public PromiseBase {
  public:
-  using PromiseBase::PromiseBase;
+  explicit Promise(std::source_location defined_at = std::source_location::current()) : PromiseBase(defined_at) {}
   Task<void> get_return_object();
   FinalAwaiter final_suspend() noexcept { return {}; }
   void return_void() {}
@@ -149,6 +150,7 @@ inline Task<void> Promise<void>::get_return_object() {
 
 // co_await start_inline(task, on_suspend): runs `task` at once, and calls on_suspend() only if it has suspended rather
 // than ended. For work that is only worth starting beside a task which really waits (the HTTP disconnect watch).
+// on_suspend() runs while the task is suspended already, so it must not throw.
 template <typename T, typename F>
 class StartInline {
  public:
@@ -163,12 +165,14 @@ class StartInline {
     task_.handle().resume();
     record.inline_frame = outer;
     if (task_.handle().done()) return false;
-    on_suspend_();
+    call_on_suspend();
     return true;
   }
   T await_resume() { return task_.await_resume(); }
 
  private:
+  void call_on_suspend() noexcept { on_suspend_(); }
+
   Task<T> task_;
   F on_suspend_;
 };

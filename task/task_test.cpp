@@ -2,10 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "task/channel.hpp"
-#include "task/combine.hpp"
 #include "task/event.hpp"
-#include "task/mutex.hpp"
 #include "task/testing.hpp"
 #include "task/timer.hpp"
 
@@ -39,137 +36,137 @@ TEST(task, throws_the_childs_exception_at_the_await) {
   EXPECT_THROW(test.run(fail()), Error);
 }
 
-Task<void> wait_for(Event& event) { co_await event.wait(); }
+Task<std::unique_ptr<int>> make_unique_later(int value) {
+  co_await yield();
+  co_return std::make_unique<int>(value);
+}
 
-TEST(task, a_record_shows_state_place_and_frames_while_it_waits) {
+TEST(task, carries_values_that_can_only_be_moved) {
   TestRuntime test;
-  Scope scope("scope");
+  EXPECT_EQ(*test.run(make_unique_later(7)), 7);
+}
+
+Task<void> set(std::shared_ptr<int> value) {
+  *value = 1;
+  co_return;
+}
+
+TEST(task, one_that_is_never_awaited_does_not_run_and_frees_its_arguments) {
+  auto value = std::make_shared<int>(0);
+  {
+    const Task<void> dropped = set(value);
+    EXPECT_EQ(value.use_count(), 2);
+  }
+  EXPECT_EQ(value.use_count(), 1);
+  EXPECT_EQ(*value, 0);
+}
+
+TEST(task, assignment_drops_the_coroutine_that_was_held) {
+  auto first = std::make_shared<int>(0);
+  auto second = std::make_shared<int>(0);
+  Task<void> work = set(first);
+  work = set(second);
+  EXPECT_EQ(first.use_count(), 1);
+  TestRuntime test;
+  test.run(std::move(work));
+  EXPECT_EQ(*second, 1);
+}
+
+Task<void> await_event(Event& event) { co_await event.wait(); }
+Task<int> await_event_deep(Event& event, int depth) {
+  if (depth == 0) {
+    co_await event.wait();
+    co_return 0;
+  }
+  co_return 1 + co_await await_event_deep(event, depth - 1);
+}
+
+Task<int> inline_deep(Event& event, int depth, int* suspended) {
+  co_return co_await start_inline(await_event_deep(event, depth), [suspended] { ++*suspended; });
+}
+
+TEST(start_inline, a_child_that_does_not_suspend_returns_without_the_callback) {
+  TestRuntime test;
   Event event;
-  test.spawn(scope, "waiter", wait_for(event));
+  event.set();
+  int suspended = 0;
+  EXPECT_EQ(test.run(inline_deep(event, 3, &suspended)), 3);
+  EXPECT_EQ(suspended, 0);
+}
+
+TEST(start_inline, a_child_that_suspends_calls_back_once_and_returns_later) {
+  TestRuntime test;
+  Event event;
+  Scope scope("test");
+  int suspended = 0;
+  int result = 0;
+  auto body = [](Event& wait_for, int* count, int* out) -> Task<void> {
+    *out = co_await inline_deep(wait_for, 3, count);
+  };
+  test.spawn(scope, "body", body(event, &suspended, &result));
   test.poll();
-  ASSERT_EQ(test.worker().tasks().size(), 1u);
-  const TaskRecord& record = *test.worker().tasks()[0];
-  EXPECT_EQ(to_string(record.state), "sync.Cond.Wait");
-  ASSERT_NE(record.leaf, nullptr);
-  EXPECT_NE(std::string(record.leaf->at.function_name()).find("wait_for"), std::string::npos);
-  EXPECT_EQ(record.leaf->caller, nullptr);
-  EXPECT_EQ(record.wait->target().object, &event);
+  EXPECT_EQ(suspended, 1);
+  EXPECT_EQ(result, 0);
   event.set();
   test.poll();
-  EXPECT_EQ(test.worker().tasks().size(), 0u);
+  EXPECT_EQ(suspended, 1);
+  EXPECT_EQ(result, 3);
 }
 
-Task<void> ping(Sender<int> out, int n) {
-  for (int i = 0; i < n; ++i) co_await out.send(i);
-}
-
-Task<int> sum(Receiver<int> in) {
-  int total = 0;
-  while (auto value = co_await in.receive()) total += *value;
-  co_return total;
-}
-
-TEST(task, channel_carries_all_values_and_ends_with_its_last_sender) {
+TEST(start_inline, nested_ones_each_return_to_their_own_caller) {
   TestRuntime test;
-  auto [sender, receiver] = make_channel<int>(2);
-  Scope scope("scope");
-  test.spawn(scope, "ping", ping(std::move(sender), 100));
-  EXPECT_EQ(test.run(sum(std::move(receiver))), 4950);
+  for (const bool ready : {true, false}) {
+    Event event;
+    if (ready) event.set();
+    int outer = 0, inner = 0, result = 0;
+    auto body = [](Event& wait_for, int* outer_count, int* inner_count, int* out) -> Task<void> {
+      *out = co_await start_inline(inline_deep(wait_for, 2, inner_count), [outer_count] { ++*outer_count; });
+    };
+    Scope scope("test");
+    test.spawn(scope, "body", body(event, &outer, &inner, &result));
+    test.poll();
+    EXPECT_EQ(outer, ready ? 0 : 1);
+    EXPECT_EQ(inner, ready ? 0 : 1);
+    event.set();
+    test.poll();
+    EXPECT_EQ(result, 2);
+    EXPECT_EQ(scope.size(), 0u);
+  }
 }
 
-TEST(task, cancelled_receive_throws_and_leaves_nothing) {
-  ManualClock clock;
-  TestRuntime test(clock);
-  auto [sender, receiver] = make_channel<int>(2);
-  Scope scope("scope");
-  auto body = [](Receiver<int> in) -> Task<void> { co_await in.receive(); };
-  test.spawn(scope, "receive", body(std::move(receiver)));
-  test.poll();
-  EXPECT_EQ(scope.size(), 1u);
-  scope.cancel(CancelReason::kClientGone);
-  test.poll();
-  EXPECT_EQ(scope.size(), 0u);
-  int value = 1;
-  EXPECT_FALSE(sender.try_send(value));
-}
-
-Task<int> slow(std::chrono::seconds time) {
-  co_await sleep_for(time);
-  co_return 1;
-}
-
-TEST(task, deadline_cancels_the_work_and_says_so) {
-  ManualClock clock;
-  TestRuntime test(clock);
-  Scope scope("scope");
-  std::string outcome;
-  auto body = [](std::string* out) -> Task<void> {
-    try {
-      co_await with_deadline(std::chrono::seconds(2), slow(std::chrono::seconds(3)));
-      *out = "done";
-    } catch (const Error& error) {
-      *out = to_string(error.error_class());
-    }
+TEST(start_inline, the_childs_exception_is_thrown_whether_it_suspended_or_not) {
+  TestRuntime test;
+  auto late_failure = []() -> Task<void> {
+    co_await yield();
+    co_await fail();
   };
-  test.spawn(scope, "deadline", body(&outcome));
-  test.poll();
-  EXPECT_EQ(outcome, "");
-  clock.set(clock.now_ns() + 2'000'000'000);
-  test.worker().fire_due_timers();
-  test.poll();
-  EXPECT_EQ(outcome, "deadline_exceeded");
+  auto now = []() -> Task<void> { co_await start_inline(fail(), [] {}); };
+  auto later = [](Task<void> work) -> Task<void> { co_await start_inline(std::move(work), [] {}); };
+  EXPECT_THROW(test.run(now()), Error);
+  EXPECT_THROW(test.run(later(late_failure())), Error);
 }
 
-Task<void> lock_and_wait(Mutex& mutex, Event& event) {
-  auto guard = co_await mutex.lock();
-  co_await event.wait();
-}
-
-TEST(task, a_mutex_names_its_holder_and_passes_on) {
+TEST(start_inline, the_callback_may_wake_the_child_it_reports) {
   TestRuntime test;
-  Mutex mutex;
   Event event;
-  Scope scope("scope");
-  test.spawn(scope, "first", lock_and_wait(mutex, event));
-  test.spawn(scope, "second", lock_and_wait(mutex, event));
-  test.poll();
-  const auto tasks = test.worker().tasks();
-  ASSERT_EQ(tasks.size(), 2u);
-  EXPECT_EQ(tasks[1]->wait->target().holder_id, tasks[0]->id);
-  event.set();
-  test.poll();
-  EXPECT_EQ(scope.size(), 0u);
-  EXPECT_EQ(mutex.holder_id(), 0u);
+  auto body = [](Event& own) -> Task<void> { co_await start_inline(await_event(own), [&own] { own.set(); }); };
+  test.run(body(event));
+  EXPECT_TRUE(event.is_set());
 }
 
-TEST(task, when_all_joins_and_throws_the_cause) {
+TEST(start_inline, cancelled_at_every_await_nothing_is_left) {
   TestRuntime test;
-  auto both = [](int a, int b) -> Task<int> {
-    auto [x, y] = co_await when_all(add(a, 0), add(b, 0));
-    co_return x + y;
-  };
-  EXPECT_EQ(test.run(both(1, 2)), 3);
-  auto broken = []() -> Task<void> { co_await when_all(slow(std::chrono::seconds(1000)), fail()); };
-  EXPECT_THROW(test.run(broken()), Error);
-}
-
-TEST(task, blocking_runs_on_the_pool) {
-  TestRuntime test;
-  auto body = []() -> Task<std::thread::id> { co_return co_await blocking([] { return std::this_thread::get_id(); }); };
-  EXPECT_NE(test.run(body()), std::this_thread::get_id());
-}
-
-TEST(task, cancel_at_every_await_visits_each_suspension) {
-  TestRuntime test;
-  int runs = 0;
-  auto body = [](int* count) -> Task<void> {
-    ++*count;
+  int suspended = 0;
+  auto child = []() -> Task<void> {
     co_await yield();
     co_await yield();
-    co_await blocking([] {});
   };
-  EXPECT_EQ(cancel_at_every_await(test, [&] { return body(&runs); }), 3);
-  EXPECT_EQ(runs, 4);
+  auto body = [child](int* count) -> Task<void> {
+    auto c = child;
+    co_await start_inline(c(), [count] { ++*count; });
+  };
+  EXPECT_EQ(cancel_at_every_await(test, [&] { return body(&suspended); }), 2);
+  EXPECT_EQ(suspended, 3);
 }
 
 }  // namespace

@@ -33,7 +33,7 @@ CancelScope::~CancelScope() { task_.cancel = outer_; }
 
 DeadlineScope::DeadlineScope(std::chrono::nanoseconds timeout, Kind kind) : CancelScope(kind) {
   Worker& worker = *task_.worker;
-  worker.arm_timer(*this, worker.clock().now_ns() + timeout.count());
+  worker.arm_timer(*this, deadline_after(worker.clock().now_ns(), timeout));
 }
 
 DeadlineScope::~DeadlineScope() { task_.worker->disarm_timer(*this); }

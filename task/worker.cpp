@@ -273,7 +273,12 @@ void Wait::suspend(std::coroutine_handle<> resume_point) {
   task_->state = state_;
   task_->since_ns = coarse_now_ns();
   task_->wait = this;
-  ++task_->suspend_count;
+  ++task_->worker->suspend_count_;
+}
+
+void Wait::unsuspend() {
+  task_->state = TaskState::kRunning;
+  task_->wait = nullptr;
 }
 
 void Wait::wake() {

@@ -58,6 +58,8 @@ class Worker {
   // The id of the task that runs now, 0 if none: readable from outside while the worker does not answer.
   std::uint64_t running_id() const { return running_id_.load(std::memory_order_relaxed); }
   std::uint32_t next_walk_epoch() { return ++walk_epoch_; }
+  // How often tasks have suspended here so far.
+  std::uint64_t suspend_count() const { return suspend_count_; }
 
   void arm_timer(TimerNode& node, std::int64_t deadline_ns);
   void disarm_timer(TimerNode& node) { timers_.disarm(node); }
@@ -73,6 +75,7 @@ class Worker {
  private:
   friend void finish_task(TaskRecord& task, std::exception_ptr failure);
   friend class CurrentWorker;
+  friend class Wait;
 
   void enter_table(TaskRecord& task);
   void leave_table(TaskRecord& task);
@@ -102,6 +105,7 @@ class Worker {
   TaskRecord* ready_head_ = nullptr;
   TaskRecord* ready_tail_ = nullptr;
   std::uint32_t walk_epoch_ = 0;
+  std::uint64_t suspend_count_ = 0;
 
   std::mutex queue_mutex_;
   TaskRecord* remote_head_ = nullptr;  // guarded by queue_mutex_

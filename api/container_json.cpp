@@ -1,0 +1,98 @@
+#include "api/container_json.hpp"
+
+#include <nlohmann/json.hpp>
+
+namespace quoll::api {
+namespace {
+
+using nlohmann::json;
+
+// The program and its arguments: the entrypoint, then the command.
+std::vector<std::string> process_arguments(const mgr::ContainerConfig& config) {
+  std::vector<std::string> arguments = config.entrypoint.value_or(std::vector<std::string>());
+  arguments.insert(arguments.end(), config.cmd.begin(), config.cmd.end());
+  return arguments;
+}
+
+std::string command_line(const mgr::ContainerConfig& config) {
+  std::string line;
+  for (const std::string& argument : process_arguments(config)) {
+    if (!line.empty()) line += ' ';
+    const bool quote = argument.find(' ') != std::string::npos;
+    line += quote ? "'" + argument + "'" : argument;
+  }
+  return line;
+}
+
+// The keys of NetworkSettings that are there whatever the network is.
+json network_settings(const mgr::ContainerConfig& config) {
+  const std::string mode = config.host.network_mode == "default" ? "bridge" : config.host.network_mode;
+  json network{{"IPAMConfig", nullptr}, {"Links", nullptr},       {"Aliases", nullptr},
+               {"MacAddress", ""},      {"DriverOpts", nullptr},  {"GwPriority", 0},
+               {"NetworkID", ""},       {"EndpointID", ""},       {"Gateway", ""},
+               {"IPAddress", ""},       {"IPPrefixLen", 0},       {"IPv6Gateway", ""},
+               {"GlobalIPv6Address", ""}, {"GlobalIPv6PrefixLen", 0}, {"DNSNames", nullptr}};
+  return {{"Networks", {{mode, std::move(network)}}}};
+}
+
+json inspect_network_settings(const mgr::ContainerConfig& config) {
+  json settings = network_settings(config);
+  settings.update({{"Bridge", ""},          {"SandboxID", ""},         {"SandboxKey", ""},
+                   {"Ports", json::object()}, {"HairpinMode", false},   {"LinkLocalIPv6Address", ""},
+                   {"LinkLocalIPv6PrefixLen", 0}, {"SecondaryIPAddresses", nullptr}, {"SecondaryIPv6Addresses", nullptr},
+                   {"EndpointID", ""},      {"Gateway", ""},           {"GlobalIPv6Address", ""},
+                   {"GlobalIPv6PrefixLen", 0}, {"IPAddress", ""},      {"IPPrefixLen", 0},
+                   {"IPv6Gateway", ""},     {"MacAddress", ""}});
+  return settings;
+}
+
+}  // namespace
+
+json summary_json(const mgr::ContainerSnapshot& container, std::int64_t now_ns) {
+  const mgr::ContainerConfig& config = *container.config;
+  return {{"Id", container.id},
+          {"Names", json::array({"/" + container.name})},
+          {"Image", config.image},
+          {"ImageID", container.image_id},
+          {"Command", command_line(config)},
+          {"Created", container.created_ns / 1'000'000'000},
+          {"Ports", json::array()},
+          {"Labels", config.labels},
+          {"State", mgr::to_string(container.state.status)},
+          {"Status", mgr::human_status(container.state, now_ns)},
+          {"HostConfig", {{"NetworkMode", config.host.network_mode}}},
+          {"NetworkSettings", network_settings(config)},
+          {"Mounts", mgr::mounts_inspect_json(config.host)}};
+}
+
+json inspect_json(const mgr::ContainerSnapshot& container, const mgr::ContainerPaths& paths) {
+  const mgr::ContainerConfig& config = *container.config;
+  const std::vector<std::string> arguments = process_arguments(config);
+  json config_json = mgr::config_inspect_json(config);
+  if (config.hostname.empty()) config_json["Hostname"] = container.id.substr(0, 12);
+  return {{"Id", container.id},
+          {"Created", mgr::rfc3339_nano(container.created_ns)},
+          {"Path", arguments.empty() ? "" : arguments.front()},
+          {"Args", std::vector<std::string>(arguments.begin() + (arguments.empty() ? 0 : 1), arguments.end())},
+          {"State", mgr::state_inspect_json(container.state)},
+          {"Image", container.image_id},
+          {"ResolvConfPath", paths.directory + "/resolv.conf"},
+          {"HostnamePath", paths.directory + "/hostname"},
+          {"HostsPath", paths.directory + "/hosts"},
+          {"LogPath", container.log_path},
+          {"Name", "/" + container.name},
+          {"RestartCount", 0},
+          {"Driver", "overlay2"},
+          {"Platform", "linux"},
+          {"MountLabel", ""},
+          {"ProcessLabel", ""},
+          {"AppArmorProfile", ""},
+          {"ExecIDs", nullptr},
+          {"HostConfig", mgr::host_config_inspect_json(config.host)},
+          {"GraphDriver", {{"Name", "overlay2"}, {"Data", {{"UpperDir", paths.directory + "/upper"}, {"WorkDir", paths.directory + "/work"}}}}},
+          {"Mounts", mgr::mounts_inspect_json(config.host)},
+          {"Config", std::move(config_json)},
+          {"NetworkSettings", inspect_network_settings(config)}};
+}
+
+}  // namespace quoll::api

@@ -1,0 +1,169 @@
+// /containers, but for logs.
+#include <charconv>
+#include <chrono>
+#include <nlohmann/json.hpp>
+
+#include "api/container_json.hpp"
+#include "api/filters.hpp"
+#include "api/handlers.hpp"
+#include "api/json_body.hpp"
+#include "mgr/container/container_manager.hpp"
+#include "task/error.hpp"
+
+namespace quoll::api {
+namespace {
+
+using mgr::ContainerSnapshot;
+
+std::int64_t wall_now_ns() {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
+std::optional<int> query_number(const Request& request, std::string_view name) {
+  const std::optional<std::string> text = request.query(name);
+  if (!text || text->empty()) return std::nullopt;
+  int number = 0;
+  const auto parsed = std::from_chars(text->data(), text->data() + text->size(), number);
+  if (parsed.ec != std::errc() || parsed.ptr != text->data() + text->size()) {
+    throw Error(ErrorClass::kInvalidArgument, "invalid value for \"" + std::string(name) + "\": " + *text);
+  }
+  return number;
+}
+
+mgr::StopRequest stop_request(const Request& request) {
+  return {.timeout_s = query_number(request, "t"), .signal = request.query("signal").value_or("")};
+}
+
+// Whether the value of an `ancestor` filter names the container's image, by reference or by id.
+bool is_ancestor(const ContainerSnapshot& container, const std::string& wanted) {
+  const std::string& image = container.config->image;
+  return image == wanted || image == wanted + ":latest" || image + ":latest" == wanted || container.image_id == wanted ||
+         (wanted.size() >= 12 && container.image_id.substr(7, wanted.size()) == wanted);
+}
+
+// The list filters of one request.
+class Selection {
+ public:
+  Selection(Api& api, const Request& request)
+      : filters_(request.query("filters"),
+                 {"ancestor", "before", "since", "exited", "id", "name", "label", "status"}),
+        limit_(query_number(request, "limit").value_or(0)),
+        all_(request.query_flag("all") || limit_ > 0 || filters_.has("status") || filters_.has("exited") ||
+             filters_.has("before") || filters_.has("since")) {
+    for (const std::string& status : filters_.values("status")) mgr::parse_container_status(status);
+    for (const std::string& other : filters_.values("before")) before_ns_ = api.containers.find(other)->snapshot().created_ns;
+    for (const std::string& other : filters_.values("since")) since_ns_ = api.containers.find(other)->snapshot().created_ns;
+  }
+
+  bool has(const ContainerSnapshot& container) const {
+    if (!all_ && !mgr::is_running(container.state.status)) return false;
+    if (before_ns_ && container.created_ns >= *before_ns_) return false;
+    if (since_ns_ && container.created_ns <= *since_ns_) return false;
+    return filters_.allows("status", mgr::to_string(container.state.status)) &&
+           filters_.any("id", [&](const std::string& prefix) { return container.id.starts_with(prefix); }) &&
+           filters_.any("name", [&](const std::string& part) {
+             return ("/" + container.name).find(part) != std::string::npos;
+           }) &&
+           filters_.any("exited", [&](const std::string& code) {
+             return container.state.status == mgr::ContainerStatus::kExited && std::to_string(container.state.exit_code) == code;
+           }) &&
+           filters_.any("ancestor", [&](const std::string& image) { return is_ancestor(container, image); }) &&
+           filters_.match_labels(container.config->labels);
+  }
+  bool full(std::size_t count) const { return limit_ > 0 && count >= static_cast<std::size_t>(limit_); }
+
+ private:
+  const Filters filters_;
+  const int limit_;
+  const bool all_;
+  std::optional<std::int64_t> before_ns_;
+  std::optional<std::int64_t> since_ns_;
+};
+
+std::shared_ptr<const std::string> list_answer(Api& api, const Request& request, std::int64_t now_ns) {
+  const Selection selection(api, request);
+  nlohmann::json list = nlohmann::json::array();
+  for (const ContainerSnapshot& container : api.containers.list()) {
+    if (selection.full(list.size())) break;
+    if (selection.has(container)) list.push_back(summary_json(container, now_ns));
+  }
+  return std::make_shared<const std::string>(to_text(list));
+}
+
+mgr::WaitCondition wait_condition(const Request& request) {
+  const std::string condition = request.query("condition").value_or("");
+  if (condition.empty() || condition == "not-running") return mgr::WaitCondition::kNotRunning;
+  if (condition == "next-exit") return mgr::WaitCondition::kNextExit;
+  if (condition == "removed") return mgr::WaitCondition::kRemoved;
+  throw Error(ErrorClass::kInvalidArgument, "invalid condition: \"" + condition + "\"");
+}
+
+}  // namespace
+
+Task<void> create_container(Api& api, Request& request, Response& response) {
+  const nlohmann::json body = co_await read_json(request);
+  mgr::ContainerConfig config = mgr::parse_container_config(body);
+  const mgr::CreatedContainer created = co_await api.containers.create(request.query("name").value_or(""), std::move(config));
+  co_await send_json(response, 201, {{"Id", created.id}, {"Warnings", created.warnings}});
+}
+
+Task<void> list_containers(Api& api, Request& request, Response& response) {
+  if (request.query_flag("size")) throw Error(ErrorClass::kNotImplemented, "sizes of containers are not supported yet");
+  const std::int64_t now_ns = wall_now_ns();
+  // Read first: a change while the answer is made makes it an old one.
+  const std::uint64_t generation = api.containers.generation();
+  const std::int64_t second = now_ns / 1'000'000'000;
+  auto answer = api.container_list.find(request.raw_query(), generation, second);
+  if (!answer) {
+    answer = list_answer(api, request, now_ns);
+    api.container_list.keep(request.raw_query(), generation, second, answer);
+  }
+  co_await response.send(std::move(answer), "application/json");
+}
+
+Task<void> inspect_container(Api& api, Request& request, Response& response) {
+  if (request.query_flag("size")) throw Error(ErrorClass::kNotImplemented, "sizes of containers are not supported yet");
+  const auto container = api.containers.find(request.param("id"));
+  co_await send_json(response, 200, inspect_json(container->snapshot(), container->paths()));
+}
+
+Task<void> start_container(Api& api, Request& request, Response& response) {
+  co_await api.containers.start(api.containers.find(request.param("id")));
+  co_await response.send_empty(204);
+}
+
+Task<void> stop_container(Api& api, Request& request, Response& response) {
+  co_await api.containers.stop(api.containers.find(request.param("id")), stop_request(request));
+  co_await response.send_empty(204);
+}
+
+Task<void> restart_container(Api& api, Request& request, Response& response) {
+  co_await api.containers.restart(api.containers.find(request.param("id")), stop_request(request));
+  co_await response.send_empty(204);
+}
+
+Task<void> kill_container(Api& api, Request& request, Response& response) {
+  const auto container = api.containers.find(request.param("id"));
+  api.containers.kill(*container, request.query("signal").value_or(""));
+  co_await response.send_empty(204);
+}
+
+Task<void> wait_container(Api& api, Request& request, Response& response) {
+  const mgr::WaitCondition condition = wait_condition(request);
+  // The wait is registered before the headers go out: clients start the container as soon as they have them.
+  mgr::Container::Waiter waiter = api.containers.find(request.param("id"))->wait(condition);
+  co_await response.start_stream("application/json");
+  const mgr::WaitResult result = co_await waiter.result();
+  nlohmann::json answer{{"StatusCode", result.exit_code}};
+  if (!result.error.empty()) answer["Error"] = {{"Message", result.error}};
+  const std::string text = to_text(answer);
+  co_await response.write(text);
+}
+
+Task<void> remove_container(Api& api, Request& request, Response& response) {
+  if (request.query_flag("link")) throw Error(ErrorClass::kNotImplemented, "links are not supported yet");
+  co_await api.containers.remove(api.containers.find(request.param("id")), request.query_flag("force"));
+  co_await response.send_empty(204);
+}
+
+}  // namespace quoll::api

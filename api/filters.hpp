@@ -1,0 +1,41 @@
+// The `filters` parameter of list routes.
+#pragma once
+
+#include <initializer_list>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+
+namespace quoll::api {
+
+// Docker's two forms, {"name": ["x"]} and {"name": {"x": true}}. Values of one key are alternatives; labels must all fit.
+class Filters {
+ public:
+  // Errors: kInvalidArgument for what is not JSON of these forms, and for a key that is not in `known`.
+  Filters(const std::optional<std::string>& json, std::initializer_list<std::string_view> known);
+
+  bool has(std::string_view key) const { return values_.contains(key); }
+  // Empty where the key was not given.
+  const std::set<std::string>& values(std::string_view key) const;
+  // True where the key was not given, or one of its values satisfies `fits`.
+  template <typename F>
+  bool any(std::string_view key, F fits) const {
+    if (!has(key)) return true;
+    for (const std::string& value : values(key)) {
+      if (fits(value)) return true;
+    }
+    return false;
+  }
+  bool allows(std::string_view key, std::string_view value) const {
+    return any(key, [value](const std::string& wanted) { return wanted == value; });
+  }
+  // Every `label` filter ("key" or "key=value") is met.
+  bool match_labels(const std::map<std::string, std::string>& labels) const;
+
+ private:
+  std::map<std::string, std::set<std::string>, std::less<>> values_;
+};
+
+}  // namespace quoll::api

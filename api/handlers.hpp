@@ -1,0 +1,40 @@
+// All handlers of the API, one function a route; each file of this folder has those of one resource.
+//
+// Cancel: where the table says so, the client's leaving ends the handler at its next await.
+// Errors: thrown; the server renders them as Docker does.
+#pragma once
+
+#include "api/api.hpp"
+
+namespace quoll::api {
+
+using http::Request;
+using http::Response;
+using task::Task;
+
+// system.cpp
+Task<void> ping(Api& api, Request& request, Response& response);
+Task<void> version(Api& api, Request& request, Response& response);
+Task<void> info(Api& api, Request& request, Response& response);
+
+// containers.cpp
+Task<void> create_container(Api& api, Request& request, Response& response);
+Task<void> list_containers(Api& api, Request& request, Response& response);
+Task<void> inspect_container(Api& api, Request& request, Response& response);
+Task<void> start_container(Api& api, Request& request, Response& response);
+Task<void> stop_container(Api& api, Request& request, Response& response);
+Task<void> restart_container(Api& api, Request& request, Response& response);
+Task<void> kill_container(Api& api, Request& request, Response& response);
+Task<void> wait_container(Api& api, Request& request, Response& response);
+Task<void> remove_container(Api& api, Request& request, Response& response);
+
+// logs.cpp
+Task<void> logs_container(Api& api, Request& request, Response& response);
+
+// images.cpp
+Task<void> load_images(Api& api, Request& request, Response& response);
+Task<void> list_images(Api& api, Request& request, Response& response);
+Task<void> inspect_image(Api& api, Request& request, Response& response);
+Task<void> remove_image(Api& api, Request& request, Response& response);
+
+}  // namespace quoll::api

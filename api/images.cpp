@@ -1,0 +1,181 @@
+// /images
+#include <fcntl.h>
+#include <fnmatch.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <nlohmann/json.hpp>
+
+#include "api/filters.hpp"
+#include "api/handlers.hpp"
+#include "api/json_body.hpp"
+#include "mgr/container/container_manager.hpp"
+#include "mgr/image/image_store.hpp"
+#include "task/blocking.hpp"
+#include "task/combine.hpp"
+#include "task/error.hpp"
+#include "task/fd.hpp"
+
+namespace quoll::api {
+namespace {
+
+using nlohmann::json;
+
+constexpr std::size_t kUploadBufferBytes = 64 * 1024;
+
+// A request's body on its way to the blocking pool: a kernel pipe, which waits on both sides by itself.
+struct Upload {
+  UniqueFd reading;
+  UniqueFd writing;
+  std::atomic<bool> whole{false};  // all of the body is in the pipe
+};
+
+Upload* make_upload(std::unique_ptr<Upload>& owner) {
+  owner = std::make_unique<Upload>();
+  int ends[2];
+  if (::pipe2(ends, O_CLOEXEC) != 0) throw system_error(errno, "pipe");
+  owner->reading.reset(ends[0]);
+  owner->writing.reset(ends[1]);
+  ::fcntl(ends[1], F_SETPIPE_SZ, 1 << 20);  // fewer turns between the two; the default does too
+  return owner.get();
+}
+
+Task<void> send_upload(Request* request, Upload* upload) {
+  task::AsyncFd pipe(std::move(upload->writing));
+  const auto buffer = std::make_unique_for_overwrite<char[]>(kUploadBufferBytes);
+  while (true) {
+    const std::size_t bytes = co_await request->read_body({buffer.get(), kUploadBufferBytes});
+    if (bytes == 0) break;
+    co_await pipe.write_all({buffer.get(), bytes});
+  }
+  upload->whole = true;
+}
+
+std::size_t read_upload(Upload& upload, std::span<char> buffer) {
+  while (true) {
+    const ssize_t bytes = ::read(upload.reading.get(), buffer.data(), buffer.size());
+    if (bytes > 0) return static_cast<std::size_t>(bytes);
+    if (bytes == 0 && upload.whole) return 0;
+    // The body broke off: what has come must not pass for all of it.
+    if (bytes == 0) throw Error(ErrorClass::kCancelled, "the client left before the archive was whole");
+    if (errno != EINTR) throw system_error(errno, "read");
+  }
+}
+
+Task<mgr::LoadResult> load_upload(Api* api, Upload* upload) {
+  mgr::LoadResult result = co_await task::blocking([api, upload](std::stop_token stop) {
+    const auto source = [upload](std::span<char> buffer) { return read_upload(*upload, buffer); };
+    mgr::LoadResult loaded = api->images.load(source, std::move(stop));
+    // What follows the archive's end is taken too, so that the sender comes to its own end.
+    char rest[4096];
+    while (source(rest) > 0) {
+    }
+    return loaded;
+  });
+  co_return result;
+}
+
+std::map<std::string, std::string> labels_of(const mgr::Image& image) {
+  std::map<std::string, std::string> labels;
+  const json config = image.container_config();
+  const auto found = config.find("Labels");
+  if (found == config.end() || !found->is_object()) return labels;
+  for (const auto& [key, value] : found->items()) {
+    if (value.is_string()) labels[key] = value.get<std::string>();
+  }
+  return labels;
+}
+
+bool is_dangling(const mgr::Image& image) { return image.repo_tags.empty() && image.repo_digests.empty(); }
+
+bool matches_reference(const mgr::Image& image, const std::string& pattern) {
+  for (const std::string& tag : image.repo_tags) {
+    if (tag == pattern || tag.substr(0, tag.rfind(':')) == pattern) return true;
+    if (::fnmatch(pattern.c_str(), tag.c_str(), FNM_PATHNAME) == 0) return true;
+    if (::fnmatch(pattern.c_str(), tag.substr(0, tag.rfind(':')).c_str(), FNM_PATHNAME) == 0) return true;
+  }
+  return false;
+}
+
+json summary_json(const mgr::Image& image) {
+  return {{"Id", image.id},
+          {"ParentId", ""},
+          {"RepoTags", image.repo_tags},
+          {"RepoDigests", image.repo_digests},
+          {"Created", image.created_seconds},
+          {"Size", image.size},
+          {"SharedSize", -1},
+          {"VirtualSize", image.size},
+          {"Labels", labels_of(image)},
+          {"Containers", -1}};
+}
+
+json inspect_json(const mgr::Image& image) {
+  return {{"Id", image.id},
+          {"RepoTags", image.repo_tags},
+          {"RepoDigests", image.repo_digests},
+          {"Parent", ""},
+          {"Comment", mgr::json_string(image.config, "comment")},
+          {"Created", image.created},
+          {"DockerVersion", mgr::json_string(image.config, "docker_version")},
+          {"Author", mgr::json_string(image.config, "author")},
+          {"Config", image.container_config()},
+          {"Architecture", image.architecture},
+          {"Variant", image.variant},
+          {"Os", image.os},
+          {"Size", image.size},
+          {"VirtualSize", image.size},
+          {"GraphDriver", {{"Name", "overlay2"}, {"Data", json::object()}}},
+          {"RootFS", {{"Type", "layers"}, {"Layers", image.diff_ids}}},
+          {"Metadata", {{"LastTagTime", image.last_tagged.empty() ? "0001-01-01T00:00:00Z" : image.last_tagged}}}};
+}
+
+}  // namespace
+
+Task<void> load_images(Api& api, Request& request, Response& response) {
+  std::unique_ptr<Upload> owner;
+  Upload* const upload = make_upload(owner);
+  const auto [loaded, sent] = co_await task::when_all(load_upload(&api, upload), send_upload(&request, upload));
+  std::string lines;
+  for (const std::string& message : loaded.messages) lines += to_text({{"stream", message + "\n"}});
+  co_await response.send(lines, "application/json");
+}
+
+Task<void> list_images(Api& api, Request& request, Response& response) {
+  const Filters filters(request.query("filters"), {"dangling", "label", "reference", "before", "since"});
+  const std::vector<mgr::Image> images = co_await task::blocking([&api] { return api.images.list(); });
+  std::optional<std::int64_t> before;
+  std::optional<std::int64_t> since;
+  for (const std::string& name : filters.values("before")) before = api.images.get(name).created_seconds;
+  for (const std::string& name : filters.values("since")) since = api.images.get(name).created_seconds;
+  json list = json::array();
+  for (const mgr::Image& image : images) {
+    if (before && image.created_seconds >= *before) continue;
+    if (since && image.created_seconds <= *since) continue;
+    if (!filters.any("dangling", [&](const std::string& value) { return is_dangling(image) == (value == "true" || value == "1"); })) continue;
+    if (!filters.any("reference", [&](const std::string& pattern) { return matches_reference(image, pattern); })) continue;
+    if (filters.match_labels(labels_of(image))) list.push_back(summary_json(image));
+  }
+  co_await send_json(response, 200, list);
+}
+
+Task<void> inspect_image(Api& api, Request& request, Response& response) {
+  const std::string name(request.param("name"));
+  const mgr::Image image = co_await task::blocking([&api, &name] { return api.images.get(name); });
+  co_await send_json(response, 200, inspect_json(image));
+}
+
+Task<void> remove_image(Api& api, Request& request, Response& response) {
+  const std::string name(request.param("name"));
+  const mgr::RemoveOptions options{request.query_flag("force"), request.query_flag("noprune")};
+  const mgr::RemoveResult result =
+      co_await task::blocking([&] { return api.images.remove(name, options, api.containers.image_users()); });
+  json items = json::array();
+  for (const mgr::RemoveItem& item : result.items) {
+    items.push_back({{item.kind == mgr::RemoveItem::Kind::kUntagged ? "Untagged" : "Deleted", item.name}});
+  }
+  co_await send_json(response, 200, items);
+}
+
+}  // namespace quoll::api

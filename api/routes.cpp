@@ -1,0 +1,164 @@
+// The route table.
+#include <charconv>
+#include <utility>
+
+#include "api/api.hpp"
+#include "api/handlers.hpp"
+#include "http/status.hpp"
+#include "task/error.hpp"
+
+namespace quoll::api {
+namespace {
+
+using http::CancelPolicy;
+using ApiHandler = Task<void> (*)(Api&, Request&, Response&);
+
+struct ApiRoute {
+  const char* method;
+  const char* pattern;
+  ApiHandler handler;
+  CancelPolicy policy = CancelPolicy::kCancelOnDisconnect;
+};
+
+// What changes a container must run to its end, so that a client's leaving in the middle leaves nothing half done.
+constexpr ApiRoute kRoutes[] = {
+    {"GET", "/_ping", ping},
+    {"HEAD", "/_ping", ping},
+    {"GET", "/version", version},
+    {"GET", "/info", info},
+
+    {"GET", "/containers/json", list_containers},
+    {"POST", "/containers/create", create_container, CancelPolicy::kRunToEnd},
+    {"GET", "/containers/{id}/json", inspect_container},
+    {"GET", "/containers/{id}/logs", logs_container},
+    {"POST", "/containers/{id}/start", start_container, CancelPolicy::kRunToEnd},
+    {"POST", "/containers/{id}/stop", stop_container, CancelPolicy::kRunToEnd},
+    {"POST", "/containers/{id}/restart", restart_container, CancelPolicy::kRunToEnd},
+    {"POST", "/containers/{id}/kill", kill_container, CancelPolicy::kRunToEnd},
+    {"POST", "/containers/{id}/wait", wait_container},
+    {"DELETE", "/containers/{id}", remove_container, CancelPolicy::kRunToEnd},
+
+    {"POST", "/images/load", load_images},
+    {"GET", "/images/json", list_images},
+    {"GET", "/images/{name:.*}/json", inspect_image},
+    {"DELETE", "/images/{name:.*}", remove_image, CancelPolicy::kRunToEnd},
+};
+
+struct AbsentRoute {
+  const char* method;
+  const char* pattern;
+};
+
+// Routes of the API that Quoll does not have yet: 501, rather than the 404 that a client would misread.
+constexpr AbsentRoute kAbsentRoutes[] = {
+    {"POST", "/auth"},
+    {"GET", "/events"},
+    {"GET", "/system/df"},
+    {"POST", "/session"},
+    {"POST", "/build"},
+    {"POST", "/build/prune"},
+    {"POST", "/build/cancel"},
+    {"POST", "/commit"},
+    {"GET", "/containers/{id}/top"},
+    {"GET", "/containers/{id}/changes"},
+    {"GET", "/containers/{id}/export"},
+    {"GET", "/containers/{id}/stats"},
+    {"POST", "/containers/{id}/resize"},
+    {"POST", "/containers/{id}/update"},
+    {"POST", "/containers/{id}/rename"},
+    {"POST", "/containers/{id}/pause"},
+    {"POST", "/containers/{id}/unpause"},
+    {"POST", "/containers/{id}/attach"},
+    {"GET", "/containers/{id}/attach/ws"},
+    {"GET", "/containers/{id}/archive"},
+    {"HEAD", "/containers/{id}/archive"},
+    {"PUT", "/containers/{id}/archive"},
+    {"POST", "/containers/{id}/exec"},
+    {"POST", "/containers/prune"},
+    {"POST", "/exec/{id}/start"},
+    {"POST", "/exec/{id}/resize"},
+    {"GET", "/exec/{id}/json"},
+    {"POST", "/images/create"},
+    {"GET", "/images/search"},
+    {"GET", "/images/get"},
+    {"POST", "/images/prune"},
+    {"GET", "/images/{name:.*}/get"},
+    {"GET", "/images/{name:.*}/history"},
+    {"POST", "/images/{name:.*}/push"},
+    {"POST", "/images/{name:.*}/tag"},
+    {"GET", "/distribution/{name:.*}/json"},
+    {"GET", "/networks"},
+    {"GET", "/networks/{id}"},
+    {"DELETE", "/networks/{id}"},
+    {"POST", "/networks/create"},
+    {"POST", "/networks/{id}/connect"},
+    {"POST", "/networks/{id}/disconnect"},
+    {"POST", "/networks/prune"},
+    {"GET", "/volumes"},
+    {"POST", "/volumes/create"},
+    {"GET", "/volumes/{name}"},
+    {"PUT", "/volumes/{name}"},
+    {"DELETE", "/volumes/{name}"},
+    {"POST", "/volumes/prune"},
+    {"GET", "/plugins"},
+    {"GET", "/swarm"},
+    {"POST", "/swarm/init"},
+    {"POST", "/swarm/join"},
+    {"POST", "/swarm/leave"},
+    {"GET", "/nodes"},
+    {"GET", "/services"},
+    {"POST", "/services/create"},
+    {"GET", "/tasks"},
+    {"GET", "/secrets"},
+    {"GET", "/configs"},
+};
+
+// 1.41 as 1041, so that versions compare; -1 for what is none.
+int version_number(std::string_view text) {
+  const std::size_t dot = text.find('.');
+  if (dot == std::string_view::npos) return -1;
+  int major = 0;
+  int minor = 0;
+  const auto first = std::from_chars(text.data(), text.data() + dot, major);
+  const auto second = std::from_chars(text.data() + dot + 1, text.data() + text.size(), minor);
+  if (first.ec != std::errc() || second.ec != std::errc()) return -1;
+  return major * 1000 + minor;
+}
+
+void check_version(const Request& request) {
+  const std::string_view asked = request.api_version();
+  if (asked.empty()) return;
+  const int number = version_number(asked);
+  if (number > version_number(kApiVersion)) {
+    throw Error(ErrorClass::kInvalidArgument, "client version " + std::string(asked) +
+                                                  " is too new. Maximum supported API version is " + std::string(kApiVersion));
+  }
+  if (number < version_number(kApiVersionMin)) {
+    throw Error(ErrorClass::kInvalidArgument,
+                "client version " + std::string(asked) + " is too old. Minimum supported API version is " +
+                    std::string(kApiVersionMin) + ", please upgrade your client to a newer version");
+  }
+}
+
+}  // namespace
+
+void add_api_routes(http::Router& router, Api& api) {
+  for (const ApiRoute& route : kRoutes) {
+    router.add(
+        route.method, route.pattern,
+        [&api, handler = route.handler](Request& request, Response& response) {
+          check_version(request);
+          return handler(api, request, response);
+        },
+        route.policy);
+  }
+  for (const AbsentRoute& route : kAbsentRoutes) {
+    router.add(route.method, route.pattern, [name = std::string(route.method) + " " + route.pattern](
+                                                Request& request, Response&) -> Task<void> {
+      check_version(request);
+      throw Error(ErrorClass::kNotImplemented, name + " is not supported yet");
+    });
+  }
+}
+
+}  // namespace quoll::api

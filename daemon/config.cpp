@@ -1,0 +1,146 @@
+#include "daemon/config.hpp"
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <charconv>
+#include <cstdint>
+#include <fstream>
+#include <iostream>
+#include <iterator>
+#include <nlohmann/json.hpp>
+
+#include "task/error.hpp"
+
+namespace quoll::daemon {
+namespace {
+
+using nlohmann::json;
+
+[[noreturn]] void refuse(const std::string& message) { throw Error(ErrorClass::kInvalidArgument, message); }
+
+template <typename T>
+void set(T& field, const json& value, const std::string& key) {
+  try {
+    field = value.get<T>();
+  } catch (const json::exception&) {
+    refuse("daemon.json: " + key + ": a value of the wrong type");
+  }
+}
+
+void apply_key(Config& config, const std::string& key, const json& value) {
+  if (key == "data-root" || key == "root") return set(config.root, value, key);
+  if (key == "exec-root") return set(config.exec_root, value, key);
+  if (key == "hosts") return set(config.hosts, value, key);
+  if (key == "debug-host") return set(config.debug_host, value, key);
+  if (key == "pidfile") return set(config.pidfile, value, key);
+  if (key == "log-level") return set(config.log_level, value, key);
+  if (key == "default-runtime") return set(config.runtime, value, key);
+  if (key == "group") return set(config.group, value, key);
+  if (key == "live-restore") return set(config.live_restore, value, key);
+  if (key == "insecure-tcp") return set(config.insecure_tcp, value, key);
+  if (key == "shutdown-timeout") return set(config.shutdown_timeout_s, value, key);
+  if (key == "workers") return set(config.workers, value, key);
+  refuse("daemon.json: " + key + ": no such setting");
+}
+
+void check(Config& config) {
+  static const std::vector<std::string> kLevels{"trace", "debug", "info", "warn", "error", "fatal", "off"};
+  if (std::find(kLevels.begin(), kLevels.end(), config.log_level) == kLevels.end()) {
+    refuse("log-level: unknown level " + config.log_level);
+  }
+  for (const std::string* path : {&config.root, &config.exec_root}) {
+    if (!path->starts_with("/")) refuse("root and exec-root must be absolute paths: " + *path);
+  }
+  if (config.hosts.empty()) config.hosts.push_back("unix://" + config.exec_root + "/quoll.sock");
+  if (config.debug_host.empty()) config.debug_host = "unix://" + config.exec_root + "/debug.sock";
+  if (config.pidfile.empty()) config.pidfile = config.exec_root + "/quolld.pid";
+  for (const std::string& host : config.hosts) parse_host(host, config.insecure_tcp);
+  parse_host(config.debug_host, config.insecure_tcp);
+}
+
+bool is_loopback(const std::string& address) {
+  return address == "localhost" || address == "::1" || address.starts_with("127.");
+}
+
+}  // namespace
+
+std::optional<Config> read_config(int argc, const char* const* argv) {
+  Config config;
+  std::string config_file;
+  CLI::App app("quolld: a container engine that speaks the Docker Engine API and shows every live task in it");
+  app.set_version_flag("--version", "quolld " QUOLL_VERSION);
+  app.add_option("--root,--data-root", config.root, "images, containers and their logs")->capture_default_str();
+  app.add_option("--exec-root", config.exec_root, "sockets and what a reboot may clear")->capture_default_str();
+  app.add_option("-H,--host", config.hosts, "where to listen, repeated: unix://PATH, tcp://ADDRESS:PORT")->take_all();
+  app.add_option("--debug-host", config.debug_host, "a listener for /debug alone, on a thread of its own");
+  app.add_option("-p,--pidfile", config.pidfile, "where the process id is written");
+  app.add_option("-l,--log-level", config.log_level, "trace, debug, info, warn, error, fatal")->capture_default_str();
+  app.add_option("--runtime,--default-runtime", config.runtime, "OCI runtime, by name or path; crun, else runc");
+  app.add_option("-G,--group", config.group, "group of the UNIX sockets");
+  app.add_option("--shutdown-timeout", config.shutdown_timeout_s, "seconds that requests and containers have to end");
+  app.add_option("--workers", config.workers, "threads that serve; default one a processor, at most 8");
+  app.add_flag("--live-restore,!--no-live-restore", config.live_restore, "containers run on when the daemon ends (default)");
+  app.add_flag("--insecure-tcp", config.insecure_tcp, "allow TCP without TLS on other addresses than loopback");
+  app.add_option("--config,--config-file", config_file, "daemon.json");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& asked) {
+    app.exit(asked);
+    return std::nullopt;
+  } catch (const CLI::ParseError& error) {
+    refuse(error.what());
+  }
+  if (!config_file.empty()) {
+    std::ifstream file(config_file);
+    if (!file) refuse("cannot read " + config_file);
+    const std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+    std::vector<std::string> from_flags;
+    for (const CLI::Option* option : app.get_options()) {
+      if (option->count() == 0) continue;
+      for (const std::string& name : option->get_lnames()) from_flags.push_back(name == "host" ? "hosts" : name);
+    }
+    apply_config_file(config, text, from_flags);
+  }
+  check(config);
+  return config;
+}
+
+void apply_config_file(Config& config, std::string_view text, const std::vector<std::string>& from_flags) {
+  const json file = json::parse(text, nullptr, false);
+  if (!file.is_object()) refuse("daemon.json: not a JSON object");
+  for (const auto& [key, value] : file.items()) {
+    if (std::find(from_flags.begin(), from_flags.end(), key) != from_flags.end()) {
+      refuse("the following directives are specified both as a flag and in the configuration file: " + key);
+    }
+    apply_key(config, key, value);
+  }
+}
+
+HostAddress parse_host(const std::string& text, bool insecure) {
+  HostAddress host;
+  if (text.starts_with("unix://")) {
+    host.path = text.substr(7);
+    if (!host.path.starts_with("/")) refuse("host " + text + ": the path must be absolute");
+    return host;
+  }
+  if (!text.starts_with("tcp://")) refuse("host " + text + ": neither unix:// nor tcp://");
+  const std::string rest = text.substr(6);
+  const std::size_t colon = rest.rfind(':');
+  if (colon == std::string::npos) refuse("host " + text + ": no port");
+  host.kind = HostAddress::Kind::kTcp;
+  host.address = rest.substr(0, colon);
+  if (host.address.starts_with("[") && host.address.ends_with("]")) {
+    host.address = host.address.substr(1, host.address.size() - 2);
+  }
+  const char* const end = rest.data() + rest.size();
+  const auto parsed = std::from_chars(rest.data() + colon + 1, end, host.port);
+  if (parsed.ec != std::errc() || parsed.ptr != end) refuse("host " + text + ": not a port");
+  if (host.address.empty()) host.address = "127.0.0.1";
+  if (!insecure && !is_loopback(host.address)) {
+    throw Error(ErrorClass::kPermissionDenied,
+                "host " + text + ": TCP without TLS listens on loopback only; --insecure-tcp allows everybody to be root here");
+  }
+  return host;
+}
+
+}  // namespace quoll::daemon

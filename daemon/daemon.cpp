@@ -1,0 +1,113 @@
+#include "daemon/daemon.hpp"
+
+#include <grp.h>
+#include <spdlog/spdlog.h>
+
+#include <chrono>
+
+#include "debug/routes.hpp"
+#include "mgr/store/schema.hpp"
+#include "task/combine.hpp"
+#include "task/error.hpp"
+
+namespace quoll::daemon {
+namespace {
+
+std::string base_name(const std::string& path) { return path.substr(path.rfind('/') + 1); }
+
+std::optional<gid_t> group_id(const std::string& name) {
+  if (name.empty()) return std::nullopt;
+  const group* const found = ::getgrnam(name.c_str());
+  if (found == nullptr) throw Error(ErrorClass::kInvalidArgument, "group " + name + ": no such group");
+  return found->gr_gid;
+}
+
+api::DaemonFacts facts_of(const Config& config, const mgr::RuntimePrograms& programs) {
+  api::DaemonFacts facts;
+  facts.id = installation_id(config.root);
+  facts.root = config.root;
+  facts.runtime_name = base_name(programs.runtime);
+  facts.runtime_path = programs.runtime;
+  facts.live_restore = config.live_restore;
+  facts.warnings = {
+      "WARNING: containers have a network namespace with loopback only; bridge networks and published ports are not "
+      "supported yet"};
+  for (const std::string& host : config.hosts) {
+    if (host.starts_with("tcp://")) {
+      facts.warnings.push_back("WARNING: API is accessible on " + host.substr(6) +
+                               " without encryption: access to it is equivalent to root access on the host");
+    }
+  }
+  return facts;
+}
+
+}  // namespace
+
+Daemon::Daemon(Config config, task::Runtime& runtime, std::vector<task::Worker*> serving, task::Worker& debug)
+    : config_(std::move(config)),
+      runtime_(runtime),
+      serving_(std::move(serving)),
+      debug_worker_(debug),
+      root_lock_(lock_directory(config_.root)),
+      exec_root_lock_(lock_directory(config_.exec_root)),
+      pid_file_(config_.pidfile),
+      images_(config_.root),
+      database_(mgr::Database::open(config_.root + "/state.db", mgr::state_schema())),
+      container_store_(*database_),
+      containers_(*serving_.front(),
+                  {.root = config_.root,
+                   .exec_root = config_.exec_root,
+                   .programs = mgr::find_runtime_programs(config_.runtime, config_.exec_root + "/runtime")},
+                  images_, container_store_),
+      api_{.containers = containers_,
+           .images = images_,
+           .facts = facts_of(config_, containers_.programs()),
+           .task_count = [&runtime] { return runtime.task_count(); }} {
+  api::add_api_routes(router_, api_);
+  debug::add_debug_routes(router_, runtime_);
+  debug::add_debug_routes(debug_router_, runtime_);
+}
+
+Daemon::~Daemon() = default;
+
+http::ServerOptions Daemon::server_options(const HostAddress& host) const {
+  http::ServerOptions options;
+  api::set_docker_options(options);
+  options.guard_origin = host.kind == HostAddress::Kind::kTcp;
+  return options;
+}
+
+void Daemon::listen(http::Server& server, const std::string& text) {
+  const HostAddress host = parse_host(text, config_.insecure_tcp);
+  if (host.kind == HostAddress::Kind::kUnix) {
+    server.listen_unix(host.path, 0660, group_id(config_.group));
+    spdlog::info("listening on {}", text);
+  } else {
+    const std::uint16_t port = server.listen_tcp(host.address, host.port);
+    spdlog::info("listening on tcp://{}:{}", host.address, port);
+  }
+}
+
+task::Task<void> Daemon::start() {
+  const HostAddress debug_host = parse_host(config_.debug_host, config_.insecure_tcp);
+  debug_server_ = std::make_unique<http::Server>(std::vector<task::Worker*>{&debug_worker_}, debug_router_,
+                                                 server_options(debug_host));
+  listen(*debug_server_, config_.debug_host);
+  co_await containers_.open();
+  for (const std::string& host : config_.hosts) {
+    servers_.push_back(
+        std::make_unique<http::Server>(serving_, router_, server_options(parse_host(host, config_.insecure_tcp))));
+    listen(*servers_.back(), host);
+  }
+}
+
+task::Task<void> Daemon::stop() {
+  const auto grace = std::chrono::seconds(config_.shutdown_timeout_s);
+  std::vector<task::Task<void>> stops;
+  for (const auto& server : servers_) stops.push_back(server->stop(grace));
+  co_await task::when_all(std::move(stops));
+  co_await containers_.stop(!config_.live_restore);
+  if (debug_server_) co_await debug_server_->stop(std::chrono::seconds(1));
+}
+
+}  // namespace quoll::daemon

@@ -1,0 +1,56 @@
+// The daemon: everything that it is made of, in the order in which it starts.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "api/api.hpp"
+#include "daemon/config.hpp"
+#include "daemon/instance.hpp"
+#include "http/router.hpp"
+#include "http/server.hpp"
+#include "mgr/container/container_manager.hpp"
+#include "mgr/container/container_store.hpp"
+#include "mgr/image/image_store.hpp"
+#include "mgr/store/database.hpp"
+#include "task/runtime.hpp"
+
+namespace quoll::daemon {
+
+// Lifetime: start(), then wait for a signal, then stop(), all in one task on one of the runtime's workers.
+// Errors:   start() throws what hinders it; stop() is to be called all the same.
+class Daemon {
+ public:
+  // `serving`: the workers that serve the API; `debug`: the one that serves --debug-host, so that it answers when the
+  // others do not.
+  Daemon(Config config, task::Runtime& runtime, std::vector<task::Worker*> serving, task::Worker& debug);
+  ~Daemon();
+
+  task::Task<void> start();
+  // Refuses new work, lets requests end, stops containers where that is configured, and leaves the rest running.
+  task::Task<void> stop();
+
+ private:
+  void listen(http::Server& server, const std::string& host);
+  http::ServerOptions server_options(const HostAddress& host) const;
+
+  const Config config_;
+  task::Runtime& runtime_;
+  const std::vector<task::Worker*> serving_;
+  task::Worker& debug_worker_;
+
+  const UniqueFd root_lock_;
+  const UniqueFd exec_root_lock_;
+  const PidFile pid_file_;
+  mgr::ImageStore images_;
+  std::unique_ptr<mgr::Database> database_;
+  mgr::ContainerStore container_store_;
+  mgr::ContainerManager containers_;
+  api::Api api_;
+  http::Router router_;
+  http::Router debug_router_;
+  std::vector<std::unique_ptr<http::Server>> servers_;
+  std::unique_ptr<http::Server> debug_server_;
+};
+
+}  // namespace quoll::daemon

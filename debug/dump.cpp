@@ -1,0 +1,144 @@
+#include "debug/dump.hpp"
+
+#include <memory>
+#include <utility>
+
+#include "debug/text.hpp"
+#include "task/clock.hpp"
+#include "task/this_task.hpp"
+
+namespace quoll::debug {
+namespace {
+
+class TextVisitor final : public Visitor {
+ public:
+  explicit TextVisitor(FileNames files) : files_(files) {}
+  void visit(const TaskView& task, Chunk& into) override {
+    into.text += '\n';  // between two paragraphs
+    append_task(into.text, task, files_);
+  }
+  bool full(const Chunk& chunk) const override { return chunk.text.size() >= Walk::kChunkBytes; }
+
+ private:
+  const FileNames files_;
+};
+
+class SummaryVisitor final : public Visitor {
+ public:
+  void visit(const TaskView& task, Chunk& into) override { into.summaries.push_back(summarize(task)); }
+  bool full(const Chunk& chunk) const override { return chunk.summaries.size() >= Walk::kChunkSummaries; }
+};
+
+class CountVisitor final : public Visitor {
+ public:
+  void visit(const TaskView& task, Chunk& into) override { into.counts.add(task); }
+  bool full(const Chunk& chunk) const override { return chunk.counts.size() >= Walk::kChunkSummaries; }
+};
+
+// Calls visit(view) for the calling task, which no walk visits, where the filter shows it. True where it did.
+template <typename F>
+bool visit_self(const std::shared_ptr<const Filter>& filter, F visit) {
+  const task::TaskRecord& record = task::this_task::record();
+  StackReader stack;
+  const TaskView view{record, stack.read(record), task::coarse_now_ns()};
+  if (!FilterMemo(filter).shows(view)) return false;
+  visit(view);
+  return true;
+}
+
+TaskSummary unavailable(const SilentWorker& worker) {
+  TaskSummary summary;
+  summary.id = worker.running_id;
+  summary.worker = worker.name;
+  summary.state = task::TaskState::kRunning;
+  return summary;
+}
+
+}  // namespace
+
+task::Task<WalkFacts> stream_text(task::Runtime& runtime, DumpOptions options, TextSink sink) {
+  const FileNames files = options.files;
+  const auto filter = std::make_shared<const Filter>(std::move(options));
+  Walk walk(runtime, filter, [files] { return std::make_unique<TextVisitor>(files); });
+  std::string self;
+  const bool self_shown = visit_self(filter, [&](const TaskView& view) { append_task(self, view, files); });
+  if (self_shown) co_await sink(self);
+  bool first = !self_shown;
+  while (std::optional<Chunk> chunk = co_await walk.next()) {
+    std::string_view text = chunk->text;
+    if (std::exchange(first, false)) text.remove_prefix(1);
+    co_await sink(text);
+    walk.recycle(std::move(*chunk));
+  }
+  WalkFacts facts = walk.facts();
+  facts.tasks += self_shown ? 1 : 0;
+  for (const SilentWorker& worker : facts.silent) {
+    if (worker.running_id == 0) continue;
+    std::string text = std::exchange(first, false) ? "" : "\n";
+    append_unavailable_task(text, worker.running_id);
+    co_await sink(text);
+    ++facts.tasks;
+  }
+  co_return facts;
+}
+
+task::Task<WalkFacts> stream_summaries(task::Runtime& runtime, DumpOptions options, SummarySink sink) {
+  const auto filter = std::make_shared<const Filter>(std::move(options));
+  Walk walk(runtime, filter, [] { return std::make_unique<SummaryVisitor>(); });
+  std::vector<TaskSummary> self;
+  visit_self(filter, [&](const TaskView& view) { self.push_back(summarize(view)); });
+  if (!self.empty()) co_await sink(self);
+  while (std::optional<Chunk> chunk = co_await walk.next()) co_await sink(chunk->summaries);
+  WalkFacts facts = walk.facts();
+  facts.tasks += self.size();
+  std::vector<TaskSummary> silent;
+  for (const SilentWorker& worker : facts.silent) {
+    if (worker.running_id != 0) silent.push_back(unavailable(worker));
+  }
+  if (!silent.empty()) co_await sink(silent);
+  facts.tasks += silent.size();
+  co_return facts;
+}
+
+namespace {
+
+task::Task<void> append_to(std::string* out, std::string_view text) {
+  out->append(text);
+  co_return;
+}
+
+task::Task<void> append_summaries(std::vector<TaskSummary>* out, const std::vector<TaskSummary>& tasks) {
+  out->insert(out->end(), tasks.begin(), tasks.end());
+  co_return;
+}
+
+}  // namespace
+
+task::Task<std::string> dump_text(task::Runtime& runtime, DumpOptions options) {
+  std::string text;
+  TextSink sink = [&text](std::string_view piece) { return append_to(&text, piece); };
+  co_await stream_text(runtime, std::move(options), std::move(sink));
+  co_return text;
+}
+
+task::Task<std::vector<TaskSummary>> list_tasks(task::Runtime& runtime, DumpOptions options) {
+  std::vector<TaskSummary> tasks;
+  SummarySink sink = [&tasks](const std::vector<TaskSummary>& some) { return append_summaries(&tasks, some); };
+  co_await stream_summaries(runtime, std::move(options), std::move(sink));
+  co_return tasks;
+}
+
+task::Task<StackCounts> count_stacks(task::Runtime& runtime, DumpOptions options, WalkFacts* facts) {
+  const auto filter = std::make_shared<const Filter>(std::move(options));
+  Walk walk(runtime, filter, [] { return std::make_unique<CountVisitor>(); });
+  StackCounts counts;
+  const bool self_shown = visit_self(filter, [&](const TaskView& view) { counts.add(view); });
+  while (std::optional<Chunk> chunk = co_await walk.next()) counts.merge(chunk->counts);
+  if (facts != nullptr) {
+    *facts = walk.facts();
+    facts->tasks += self_shown ? 1 : 0;
+  }
+  co_return counts;
+}
+
+}  // namespace quoll::debug

@@ -1,0 +1,71 @@
+#include "debug/filter.hpp"
+
+#include <regex>
+
+#include "task/error.hpp"
+
+namespace quoll::debug {
+
+struct Filter::Expression {
+  std::regex regex;
+};
+
+Filter::Filter(DumpOptions options) : options_(std::move(options)) {
+  const std::string& pattern = options_.match;
+  if (pattern.size() > kMatchBytesMax) {
+    throw Error(ErrorClass::kInvalidArgument,
+                "invalid value for \"match\" - longer than " + std::to_string(kMatchBytesMax) + " bytes");
+  }
+  if (pattern.find_first_of("^$.*+?()[]{}|\\") == std::string::npos) return;
+  // A counted repeat copies what it repeats, and nested ones multiply.
+  if (pattern.find('{') != std::string::npos) {
+    throw Error(ErrorClass::kInvalidArgument, "invalid value for \"match\" - counted repeats are not supported");
+  }
+  try {
+    // libstdc++'s breadth-first matcher: no backtracking.
+    expression_ = std::make_unique<const Expression>(
+        Expression{std::regex(pattern, std::regex::ECMAScript | std::regex_constants::__polynomial)});
+  } catch (const std::regex_error&) {
+    throw Error(ErrorClass::kInvalidArgument,
+                "invalid value for \"match\": \"" + pattern + "\" - must be a regular expression");
+  }
+}
+
+Filter::~Filter() = default;
+
+bool Filter::found_in(std::string_view text) const {
+  if (!expression_) return text.find(options_.match) != std::string_view::npos;
+  return std::regex_search(text.begin(), text.end(), expression_->regex);
+}
+
+bool FilterMemo::found_in(const Place& place) {
+  if (place.index >= places_.size()) places_.resize(place.index + 64, Known::kNo);
+  Known& known = places_[place.index];
+  if (known == Known::kNo) known = filter_->found_in(place.function) ? Known::kFound : Known::kNotFound;
+  return known == Known::kFound;
+}
+
+bool FilterMemo::found_in_name(std::string_view name) {
+  const auto [known, added] = names_.try_emplace(name.data(), false);
+  if (added) known->second = filter_->found_in(name);
+  return known->second;
+}
+
+bool FilterMemo::found_in_labels(const task::Labels& labels) const {
+  return filter_->found_in(labels.route) || filter_->found_in(labels.path) || filter_->found_in(labels.container) ||
+         filter_->found_in(labels.client);
+}
+
+bool FilterMemo::shows(const TaskView& task) {
+  const DumpOptions& options = filter_->options();
+  if (options.state && task.record.state != *options.state) return false;
+  if (options.min_wait.count() > 0 && task.waited() < options.min_wait) return false;
+  if (!filter_->has_pattern()) return true;
+  for (const Place* place : task.frames) {
+    if (found_in(*place)) return true;
+  }
+  if (found_in_name(task.record.name)) return true;
+  return task.record.labels != nullptr && found_in_labels(*task.record.labels);
+}
+
+}  // namespace quoll::debug

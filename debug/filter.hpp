@@ -1,0 +1,57 @@
+// Filter: decides which tasks a dump shows.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "debug/options.hpp"
+#include "debug/task_view.hpp"
+
+namespace quoll::debug {
+
+// A pattern of ECMAScript's regular expressions without back references and counted repeats ({2,5}): what is left is
+// matched in time linear in pattern times text, so that no pattern can stop a worker. A pattern without special
+// characters is searched for as it stands.
+// Thread: any, once it is made.
+class Filter {
+ public:
+  // Errors: Error{kInvalidArgument} for a pattern that is malformed, too long or not of the kind above.
+  explicit Filter(DumpOptions options);
+  ~Filter();
+  Filter(const Filter&) = delete;
+  Filter& operator=(const Filter&) = delete;
+
+  const DumpOptions& options() const { return options_; }
+  bool has_pattern() const { return !options_.match.empty(); }
+  bool found_in(std::string_view text) const;
+  // Matching may take long: the walk then looks at the clock more often.
+  bool slow() const { return expression_ != nullptr; }
+
+ private:
+  struct Expression;
+  const DumpOptions options_;
+  std::unique_ptr<const Expression> expression_;  // null where the pattern is plain text
+};
+
+// Asks a Filter, and the expression only once for each place and name: for one walk on one worker.
+class FilterMemo {
+ public:
+  explicit FilterMemo(std::shared_ptr<const Filter> filter) : filter_(std::move(filter)) {}
+  bool shows(const TaskView& task);
+
+ private:
+  enum class Known : std::uint8_t { kNo, kFound, kNotFound };
+
+  bool found_in(const Place& place);
+  bool found_in_name(std::string_view name);
+  bool found_in_labels(const task::Labels& labels) const;
+
+  std::shared_ptr<const Filter> filter_;
+  std::vector<Known> places_;                          // by Place::index
+  std::unordered_map<const char*, bool> names_;  // names are of static storage
+};
+
+}  // namespace quoll::debug

@@ -1,0 +1,150 @@
+#include "debug/goroutine.hpp"
+
+#include <chrono>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "debug/answers.hpp"
+#include "debug/dump.hpp"
+#include "debug/profile.hpp"
+#include "task/error.hpp"
+#include "task/timer.hpp"
+
+namespace quoll::debug {
+namespace {
+
+std::chrono::nanoseconds since_epoch() {
+  return std::chrono::system_clock::now().time_since_epoch();
+}
+
+void set_attachment(http::Response& response, std::string_view name) {
+  response.set_header("Content-Disposition", "attachment; filename=\"" + std::string(name) + "\"");
+}
+
+// debug=2: streamed as the walk goes on.
+task::Task<void> send_text(task::Runtime& runtime, DumpOptions options, http::Response& response) {
+  TextSink sink = [&response](std::string_view piece) { return write_piece(response, piece, kPlainText); };
+  const WalkFacts facts = co_await stream_text(runtime, std::move(options), std::move(sink));
+  co_await end_stream(response, facts, kPlainText);
+}
+
+// debug=1.
+task::Task<void> send_legacy_text(task::Runtime& runtime, DumpOptions options, http::Response& response) {
+  WalkFacts facts;
+  const StackCounts counts = co_await count_stacks(runtime, std::move(options), &facts);
+  const std::string text = legacy_text(counts.sorted());
+  set_nosniff(response);
+  set_facts_as_headers(response, facts);
+  co_await response.send(text, kPlainText);
+}
+
+// debug=0; over `delta` the difference between its end and its beginning.
+task::Task<void> send_profile(task::Runtime& runtime, DumpOptions options, std::chrono::seconds delta,
+                              http::Response& response) {
+  WalkFacts facts;
+  std::optional<std::chrono::nanoseconds> duration;
+  StackCounts before;
+  if (delta.count() > 0) {
+    duration = delta;
+    before = co_await count_stacks(runtime, options);
+    co_await task::sleep_for(delta);
+  }
+  StackCounts counts = co_await count_stacks(runtime, std::move(options), &facts);
+  counts.merge(before, -1);
+  const std::string profile = gzip_profile(counts.sorted(), since_epoch(), duration);
+  set_nosniff(response);
+  set_attachment(response, duration ? "goroutine-delta" : "goroutine");
+  set_facts_as_headers(response, facts);
+  co_await response.send(profile, kOctets);
+}
+
+// One sample a task, so it is streamed.
+struct TaskProfile {
+  explicit TaskProfile(http::Response& to) : response(to), profile(since_epoch()) {}
+  http::Response& response;
+  ProfileWriter profile;
+  GzipStream gzip;
+};
+
+task::Task<void> write_samples(TaskProfile& out, const std::vector<TaskSummary>& tasks) {
+  if (!out.response.headers_sent()) set_attachment(out.response, "goroutine");
+  for (const TaskSummary& task : tasks) add_task(out.profile, task);
+  const std::string piece = out.gzip.compress(out.profile.take(), false);
+  co_await write_piece(out.response, piece, kOctets);
+}
+
+// debug=3.
+task::Task<void> send_task_profile(task::Runtime& runtime, DumpOptions options, http::Response& response) {
+  TaskProfile out(response);
+  SummarySink sink = [&out](const std::vector<TaskSummary>& tasks) { return write_samples(out, tasks); };
+  const WalkFacts facts = co_await stream_summaries(runtime, std::move(options), std::move(sink));
+  const std::string rest = out.gzip.compress(out.profile.take(), true);
+  co_await write_piece(response, rest, kOctets);
+  co_await end_stream(response, facts, kOctets);
+}
+
+task::Task<void> send_goroutines(task::Runtime& runtime, http::Request& request, http::Response& response,
+                                 int default_level) {
+  const int level = debug_level_of(request, default_level);
+  const std::chrono::seconds delta = delta_of(request);
+  if (delta.count() > 0 && level != 0) {
+    throw Error(ErrorClass::kInvalidArgument, "seconds and debug params are incompatible");
+  }
+  DumpOptions options = dump_options_of(request);
+  switch (level) {
+    case 0:
+      co_return co_await send_profile(runtime, std::move(options), delta, response);
+    case 1:
+      co_return co_await send_legacy_text(runtime, std::move(options), response);
+    case 2:
+      co_return co_await send_text(runtime, std::move(options), response);
+    default:
+      co_return co_await send_task_profile(runtime, std::move(options), response);
+  }
+}
+
+struct JsonList {
+  http::Response& response;
+  bool first = true;
+};
+
+task::Task<void> write_json(JsonList& list, const std::vector<TaskSummary>& tasks) {
+  std::string text = list.response.headers_sent() ? "" : "{\"tasks\":[";
+  for (const TaskSummary& task : tasks) {
+    text += std::exchange(list.first, false) ? "\n" : ",\n";
+    append_json(text, task);
+  }
+  co_await write_piece(list.response, text, kJson);
+}
+
+}  // namespace
+
+task::Task<void> goroutine_text(task::Runtime& runtime, http::Request& request, http::Response& response) {
+  co_await send_goroutines(runtime, request, response, 2);
+}
+
+task::Task<void> goroutine_profile(task::Runtime& runtime, http::Request& request, http::Response& response) {
+  co_await send_goroutines(runtime, request, response, 0);
+}
+
+task::Task<void> tasks_json(task::Runtime& runtime, http::Request& request, http::Response& response) {
+  JsonList list{response};
+  SummarySink sink = [&list](const std::vector<TaskSummary>& tasks) { return write_json(list, tasks); };
+  const WalkFacts facts = co_await stream_summaries(runtime, dump_options_of(request), std::move(sink));
+  if (list.first) co_await write_json(list, {});
+  nlohmann::json silent = nlohmann::json::array();
+  for (const SilentWorker& worker : facts.silent) {
+    silent.push_back({{"name", worker.name}, {"running", worker.running_id}});
+  }
+  const nlohmann::json about = {{"shown", facts.tasks},
+                                {"complete", facts.complete()},
+                                {"duration_us", facts.duration.count() / 1000},
+                                {"longest_slice_us", facts.longest_slice.count() / 1000},
+                                {"silent_workers", silent}};
+  // An object cannot be added to from outside: its last member is written where the list has ended.
+  const std::string tail = "\n],\"dump\":" + about.dump() + "}\n";
+  co_await write_piece(response, tail, kJson);
+  co_await end_stream(response, facts, kJson);
+}
+
+}  // namespace quoll::debug

@@ -1,0 +1,44 @@
+#include "debug/routes.hpp"
+
+#include <array>
+#include <string>
+#include <string_view>
+
+#include "debug/answers.hpp"
+#include "debug/goroutine.hpp"
+#include "debug/pprof_pages.hpp"
+#include "task/error.hpp"
+
+namespace quoll::debug {
+namespace {
+
+// A handler of this folder: a named coroutine, so that it has its name in the dump that it writes.
+using DebugHandler = task::Task<void> (*)(task::Runtime&, http::Request&, http::Response&);
+
+void add_for_method(http::Router& router, task::Runtime& runtime, std::string_view method, std::string_view pattern,
+                    DebugHandler handler) {
+  auto call = [&runtime, handler](http::Request& request, http::Response& response) {
+    return answer(response, handler(runtime, request, response));
+  };
+  router.add(std::string(method), std::string(pattern), std::move(call));
+}
+
+}  // namespace
+
+void add_debug_routes(http::Router& router, task::Runtime& runtime) {
+  const auto add = [&](std::string_view pattern, DebugHandler handler) {
+    add_for_method(router, runtime, "GET", pattern, handler);
+    add_for_method(router, runtime, "HEAD", pattern, handler);
+  };
+  add("/debug/goroutine", goroutine_text);
+  add("/debug/tasks", tasks_json);
+  add("/debug/pprof", pprof_redirect);
+  add("/debug/pprof/", pprof_index);
+  add("/debug/pprof/goroutine", goroutine_profile);
+  add("/debug/pprof/cmdline", pprof_cmdline);
+  add("/debug/pprof/symbol", pprof_symbol);
+  add_for_method(router, runtime, "POST", "/debug/pprof/symbol", pprof_symbol);
+  add("/debug/pprof/{profile}", pprof_other);
+}
+
+}  // namespace quoll::debug

@@ -1,0 +1,105 @@
+#include "mgr/container/container.hpp"
+
+#include <sys/syscall.h>
+
+#include <cerrno>
+
+#include "mgr/runtime/monitor.hpp"
+#include "task/error.hpp"
+
+namespace quoll::mgr {
+namespace {
+
+std::shared_ptr<LogHub> make_log(const ContainerConfig& config, const ContainerPaths& paths) {
+  if (config.host.log.driver == "none") return nullptr;
+  const LogLimits limits{config.host.log.max_size, static_cast<unsigned>(config.host.log.max_files)};
+  return std::make_shared<LogHub>(paths.log_directory(), limits,
+                                  [bundle = paths.bundle] { request_log_reopen(bundle); });
+}
+
+void tell(std::vector<task::Sender<WaitResult>>& waiters, int exit_code) {
+  for (const auto& waiter : waiters) {
+    WaitResult result{exit_code, ""};
+    waiter.try_send(result);
+  }
+  waiters.clear();
+}
+
+}  // namespace
+
+Container::Container(std::string id, std::string name, std::int64_t created_ns, std::string image_id,
+                     ContainerConfig config, ContainerState state, ContainerPaths paths)
+    : id_(std::move(id)),
+      name_(std::move(name)),
+      created_ns_(created_ns),
+      image_id_(std::move(image_id)),
+      config_(std::make_shared<const ContainerConfig>(std::move(config))),
+      paths_(std::move(paths)),
+      log_(make_log(*config_, paths_)),
+      state_(std::move(state)) {
+  cleaned_up_.set();
+}
+
+ContainerSnapshot Container::snapshot() const {
+  std::lock_guard lock(mutex_);
+  return {id_, name_, created_ns_, image_id_, config_, state_, log_ ? paths_.log_file() : ""};
+}
+
+ContainerState Container::state() const {
+  std::lock_guard lock(mutex_);
+  return state_;
+}
+
+void Container::set_init_process(UniqueFd process) {
+  std::lock_guard lock(mutex_);
+  init_process_ = std::move(process);
+}
+
+void Container::signal(int number) {
+  std::lock_guard lock(mutex_);
+  if (!can_kill(state_.status) || !init_process_) {
+    throw Error(ErrorClass::kConflict, "cannot kill container: " + id_ + ": container " + id_ + " is not running");
+  }
+  if (::syscall(SYS_pidfd_send_signal, init_process_.get(), number, nullptr, 0) == 0 || errno == ESRCH) return;
+  throw system_error(errno, "cannot kill container: " + id_);
+}
+
+Container::Waiter Container::wait(WaitCondition condition) {
+  Waiter waiter;
+  std::lock_guard lock(mutex_);
+  const bool known = condition == WaitCondition::kRemoved
+                         ? removed_
+                         : condition == WaitCondition::kNotRunning && !is_running(state_.status);
+  if (known) {
+    waiter.known_ = WaitResult{state_.exit_code, ""};
+    return waiter;
+  }
+  auto [sender, receiver] = task::make_channel<WaitResult>(1);
+  waiter.receiver_ = std::move(receiver);
+  auto& waiters = condition == WaitCondition::kRemoved ? removal_waiters_ : exit_waiters_;
+  std::erase_if(waiters, [](const auto& other) { return other.closed(); });
+  waiters.push_back(std::move(sender));
+  return waiter;
+}
+
+task::Task<WaitResult> Container::Waiter::result() {
+  if (known_) co_return *known_;
+  std::optional<WaitResult> result = co_await receiver_.receive();
+  if (!result) throw Error(ErrorClass::kUnavailable, "the daemon no longer watches the container");
+  co_return std::move(*result);
+}
+
+void Container::tell_exited(int exit_code) {
+  std::lock_guard lock(mutex_);
+  tell(exit_waiters_, exit_code);
+}
+
+void Container::tell_removed() {
+  std::lock_guard lock(mutex_);
+  removed_ = true;
+  // Who waits for an exit that cannot come any more is answered too.
+  tell(exit_waiters_, state_.exit_code);
+  tell(removal_waiters_, state_.exit_code);
+}
+
+}  // namespace quoll::mgr

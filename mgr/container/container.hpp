@@ -1,0 +1,118 @@
+// One container: its record, what is known of its processes, and those who wait for it.
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "mgr/container/container_config.hpp"
+#include "mgr/container/container_state.hpp"
+#include "mgr/log/log_hub.hpp"
+#include "task/channel.hpp"
+#include "task/event.hpp"
+#include "task/mutex.hpp"
+#include "task/task.hpp"
+#include "task/unique_fd.hpp"
+
+namespace quoll::mgr {
+
+enum class WaitCondition { kNotRunning, kNextExit, kRemoved };
+
+struct WaitResult {
+  int exit_code = 0;
+  std::string error;  // empty but where the wait itself could not be carried through
+};
+
+// A copy of what is known of a container at one moment.
+struct ContainerSnapshot {
+  std::string id;
+  std::string name;  // without slash
+  std::int64_t created_ns = 0;
+  std::string image_id;
+  std::shared_ptr<const ContainerConfig> config;
+  ContainerState state;
+  std::string log_path;  // empty where output is not kept
+};
+
+// Where a container's files are.
+struct ContainerPaths {
+  std::string directory;  // kept: upper, work, logs, hostname, hosts, resolv.conf
+  std::string bundle;     // of this boot: config.json, overlay, rootfs, the monitor's files
+  std::string log_directory() const { return directory + "/logs"; }
+  std::string log_file() const { return directory + "/logs/log"; }
+};
+
+// Lifetime: shared by the manager's index and by requests that work on it; outlives its removal.
+// Thread:   any.
+class Container {
+ public:
+  Container(std::string id, std::string name, std::int64_t created_ns, std::string image_id, ContainerConfig config,
+            ContainerState state, ContainerPaths paths);
+
+  const std::string& id() const { return id_; }
+  const ContainerConfig& config() const { return *config_; }
+  const ContainerPaths& paths() const { return paths_; }
+  const std::string& image_id() const { return image_id_; }
+  // Null for the log driver `none`.
+  const std::shared_ptr<LogHub>& log() const { return log_; }
+
+  ContainerSnapshot snapshot() const;
+  ContainerState state() const;
+  // Changes the state under the lock and returns it.
+  template <typename F>
+  ContainerState update_state(F change) {
+    std::lock_guard lock(mutex_);
+    change(state_);
+    return state_;
+  }
+
+  // What starts, stops and removes takes this, so that no two of them overlap.
+  task::MutexWait lock_lifecycle() { return lifecycle_.lock(); }
+
+  // Set while nothing of the last run is left: neither process nor cgroup nor mount.
+  task::Event& cleaned_up() { return cleaned_up_; }
+
+  // The init process's descriptor, for signals; empty while not running.
+  void set_init_process(UniqueFd process);
+  // Errors: kConflict in Docker's words where it does not run.
+  void signal(int number);
+
+  // A registered wait: made before the answer's headers go out, so that nothing that happens after is missed.
+  class Waiter {
+   public:
+    // The result, at once where it is there already.
+    task::Task<WaitResult> result();
+
+   private:
+    friend class Container;
+    std::optional<WaitResult> known_;
+    task::Receiver<WaitResult> receiver_;
+  };
+  Waiter wait(WaitCondition condition);
+
+  void tell_exited(int exit_code);
+  void tell_removed();
+
+ private:
+  // Constant after construction.
+  const std::string id_;
+  const std::string name_;
+  const std::int64_t created_ns_;
+  const std::string image_id_;
+  const std::shared_ptr<const ContainerConfig> config_;
+  const ContainerPaths paths_;
+  const std::shared_ptr<LogHub> log_;
+
+  task::Mutex lifecycle_;
+  task::Event cleaned_up_;
+
+  mutable std::mutex mutex_;
+  ContainerState state_;                                   // guarded by mutex_
+  UniqueFd init_process_;                                  // guarded by mutex_
+  std::vector<task::Sender<WaitResult>> exit_waiters_;     // guarded by mutex_
+  std::vector<task::Sender<WaitResult>> removal_waiters_;  // guarded by mutex_
+  bool removed_ = false;                                   // guarded by mutex_
+};
+
+}  // namespace quoll::mgr

@@ -1,0 +1,131 @@
+#include "mgr/container/container_bundle.hpp"
+
+#include <fcntl.h>
+#include <spdlog/spdlog.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <charconv>
+#include <nlohmann/json.hpp>
+
+#include "mgr/container/spec.hpp"
+#include "mgr/image/durable_file.hpp"
+#include "mgr/image/remove_tree.hpp"
+#include "mgr/runtime/detached_overlay.hpp"
+#include "task/error.hpp"
+
+namespace quoll::mgr {
+namespace {
+
+constexpr std::size_t kPidFileBytesMax = 64;
+
+const HostFacts& host_facts() {
+  static const HostFacts facts = read_host_facts();
+  return facts;
+}
+
+void make_directory(const std::string& path, mode_t mode) {
+  if (::mkdir(path.c_str(), mode) != 0) throw system_error(errno, "mkdir " + path);
+  if (::chmod(path.c_str(), mode) != 0) throw system_error(errno, "chmod " + path);  // whatever the umask is
+}
+
+void write_file(const std::string& path, std::string_view content) {
+  const UniqueFd file = open_file(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  write_all(file.get(), content, path);
+}
+
+std::string overlay_description(const ContainerPaths& paths, const std::vector<std::filesystem::path>& layers) {
+  std::string text;
+  for (const auto& layer : layers) text += "lowerdir=" + layer.string() + "\n";
+  text += "upperdir=" + paths.directory + "/upper\nworkdir=" + paths.directory + "/work\n";
+  text += "target=" + paths.bundle + "/rootfs\n";
+  return text;
+}
+
+// The user is looked up in the files as the container will see them, what it wrote in earlier runs included.
+ContainerUser user_of(const Container& container, const std::vector<std::filesystem::path>& layers) {
+  std::vector<std::string> directories{container.paths().directory + "/upper"};
+  for (const auto& layer : layers) directories.push_back(layer.string());
+  const UniqueFd root = open_detached_overlay(directories);
+  return lookup_user("/proc/self/fd/" + std::to_string(root.get()), container.config().user,
+                     container.config().host.group_add);
+}
+
+std::string host_hostname() {
+  char name[256] = {};
+  if (::gethostname(name, sizeof name - 1) != 0) return "localhost";
+  return name;
+}
+
+SpecInput spec_input(const Container& container) {
+  SpecInput input;
+  input.id = container.id();
+  input.rootfs = container.paths().bundle + "/rootfs";
+  input.hostname = effective_hostname(container.config(), container.id(), host_hostname());
+  return input;
+}
+
+}  // namespace
+
+void make_container_directories(const ContainerPaths& paths) {
+  make_directory(paths.directory, 0710);
+  make_directory(paths.directory + "/upper", 0755);
+  make_directory(paths.directory + "/work", 0700);
+  make_directory(paths.log_directory(), 0700);
+}
+
+void write_bundle(const Container& container, const std::vector<std::filesystem::path>& layers) {
+  const ContainerPaths& paths = container.paths();
+  const ContainerConfig& config = container.config();
+  if (!remove_tree(paths.bundle)) throw Error(ErrorClass::kInternal, paths.bundle + " cannot be removed");
+  for (const char* directory : {"", "/rootfs", "/exit"}) make_directory(paths.bundle + directory, 0711);
+
+  SpecInput input = spec_input(container);
+  input.files = write_container_files(paths.directory, container_files(config, input.hostname, "", read_host_files()));
+  input.user = user_of(container, layers);
+  prepare_bind_sources(config.host);
+  std::vector<std::string> warnings;
+  const nlohmann::json spec = build_spec(config, input, host_facts(), warnings);
+  for (const std::string& warning : warnings) spdlog::warn("container {}: {}", container.id(), warning);
+  write_file(paths.bundle + "/config.json", spec.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+  write_file(paths.bundle + "/overlay", overlay_description(paths, layers));
+}
+
+std::vector<std::string> creation_warnings(const Container& container) {
+  std::vector<std::string> warnings;
+  build_spec(container.config(), spec_input(container), host_facts(), warnings);
+  return warnings;
+}
+
+ContainerRecord record_of(const ContainerSnapshot& snapshot) {
+  return {snapshot.id, snapshot.name, snapshot.created_ns, snapshot.image_id, *snapshot.config, snapshot.state};
+}
+
+MonitoredContainer monitored(const Container& container) {
+  MonitoredContainer result;
+  result.id = container.id();
+  result.name = container.snapshot().name;
+  result.bundle = container.paths().bundle;
+  if (container.log()) result.log_path = container.paths().log_file();
+  result.terminal = container.config().tty;
+  result.open_stdin = container.config().open_stdin;
+  return result;
+}
+
+std::optional<MonitorProcesses> read_left_processes(const std::string& bundle) {
+  MonitorProcesses processes;
+  for (auto [name, pid] : {std::pair{"/monitor.pid", &processes.monitor_pid}, {"/init.pid", &processes.init_pid}}) {
+    try {
+      const std::string text = read_file(bundle + name, kPidFileBytesMax);
+      std::from_chars(text.data(), text.data() + text.size(), *pid);
+    } catch (const Error&) {
+      return std::nullopt;  // not written: nothing was started
+    }
+  }
+  processes.monitor_start_time = process_start_time(processes.monitor_pid);
+  if (processes.monitor_pid <= 0 || processes.init_pid <= 0 || processes.monitor_start_time == 0) return std::nullopt;
+  return processes;
+}
+
+}  // namespace quoll::mgr

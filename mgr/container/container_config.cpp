@@ -1,0 +1,188 @@
+#include "mgr/container/container_config.hpp"
+
+#include "mgr/container/container_config_parse.hpp"
+#include "mgr/container/container_id.hpp"
+#include "mgr/container/container_signal.hpp"
+#include "task/error.hpp"
+
+namespace quoll::mgr {
+namespace {
+
+constexpr size_t kHostnameMax = 64;  // of the kernel
+constexpr int kDefaultStopSignal = 15;
+
+// What a client may not set, but a resolved configuration has from its image.
+enum class Source { kClient, kStore };
+
+void check_hostname(const std::string& name, std::string_view field) {
+  const bool plain =
+      std::all_of(name.begin(), name.end(), [](unsigned char c) { return c > ' ' && c < 0x7f && c != '/'; });
+  if (!plain || name.size() > kHostnameMax) refuse_value(field, "invalid hostname: " + name);
+}
+
+void check_port(const std::string& port, std::string_view field) {
+  const size_t slash = port.find('/');
+  const std::string number = port.substr(0, slash);
+  const std::string protocol = slash == std::string::npos ? "tcp" : port.substr(slash + 1);
+  const bool digits = !number.empty() && number.find_first_not_of("0123456789-") == std::string::npos;
+  if (!digits || (protocol != "tcp" && protocol != "udp" && protocol != "sctp")) {
+    refuse_value(field, "invalid port \"" + port + "\"");
+  }
+}
+
+void check_env(const std::vector<std::string>& env) {
+  for (const std::string& entry : env) {
+    if (entry.empty() || entry[0] == '=')
+      throw Error(ErrorClass::kInvalidArgument, "invalid environment variable: " + entry);
+  }
+}
+
+// NONE switches off the image's check, and none is ever run.
+void parse_healthcheck(JsonFields& fields) {
+  const nlohmann::json* json = fields.value("Healthcheck");
+  if (json == nullptr || is_default_value(*json)) return;
+  JsonFields check(*json, "Healthcheck.");
+  const std::vector<std::string> test = check.texts("Test");
+  if (test != std::vector<std::string>{"NONE"}) refuse_unsupported("Healthcheck");
+}
+
+// Networks beside the four built-in modes are not there yet, nor is any setting of an endpoint.
+void parse_networking(JsonFields& fields, const std::string& network_mode) {
+  const nlohmann::json* json = fields.value("NetworkingConfig");
+  if (json == nullptr) return;
+  JsonFields networking(*json, "NetworkingConfig.");
+  if (const nlohmann::json* endpoints = networking.value("EndpointsConfig")) {
+    if (!endpoints->is_object()) refuse_value("NetworkingConfig.EndpointsConfig", "expected an object");
+    for (const auto& [network, settings] : endpoints->items()) {
+      const std::string field = "NetworkingConfig.EndpointsConfig." + network;
+      const bool is_bridge = network == "default" || network == "bridge";
+      const bool mode_is_bridge = network_mode == "default" || network_mode == "bridge";
+      if (network != network_mode && !(is_bridge && mode_is_bridge)) refuse_unsupported(field);
+      JsonFields(settings, field + ".").refuse_the_rest();
+    }
+  }
+  networking.refuse_the_rest();
+}
+
+void parse_process(JsonFields& fields, ContainerConfig& into) {
+  into.user = fields.text("User");
+  into.attach_stdin = fields.flag("AttachStdin");
+  into.attach_stdout = fields.flag("AttachStdout");
+  into.attach_stderr = fields.flag("AttachStderr");
+  into.tty = fields.flag("Tty");
+  into.open_stdin = fields.flag("OpenStdin");
+  into.stdin_once = fields.flag("StdinOnce");
+  into.env = fields.texts("Env");
+  check_env(into.env);
+  into.cmd = fields.words("Cmd").value_or(std::vector<std::string>());
+  into.entrypoint = fields.words("Entrypoint");
+  into.working_dir = fields.text("WorkingDir");
+  if (!into.working_dir.empty()) {
+    if (into.working_dir[0] != '/') {
+      refuse_value("WorkingDir",
+                   "the working directory '" + into.working_dir + "' is invalid, it needs to be an absolute path");
+    }
+    into.working_dir = clean_path(into.working_dir);
+  }
+  into.stop_signal = fields.text("StopSignal");
+  if (!into.stop_signal.empty() && !parse_signal(into.stop_signal)) {
+    refuse_value("StopSignal", "invalid signal: " + into.stop_signal);
+  }
+  const std::optional<int64_t> timeout = fields.optional_number("StopTimeout");
+  if (timeout && (*timeout < -1 || *timeout > INT32_MAX)) refuse_value("StopTimeout", "out of range");
+  if (timeout) into.stop_timeout = static_cast<int>(*timeout);
+}
+
+ContainerConfig parse(const nlohmann::json& body, Source source) {
+  JsonFields fields(body, "");
+  ContainerConfig config;
+  config.hostname = fields.text("Hostname");
+  check_hostname(config.hostname, "Hostname");
+  config.domainname = fields.text("Domainname");
+  check_hostname(config.domainname, "Domainname");
+  parse_process(fields, config);
+  config.exposed_ports = fields.keys("ExposedPorts");
+  for (const std::string& port : config.exposed_ports) check_port(port, "ExposedPorts");
+  config.image = fields.text("Image");
+  config.labels = fields.text_map("Labels");
+  config.volumes = fields.keys("Volumes");
+  static const nlohmann::json kNone;
+  const nlohmann::json* host = fields.value("HostConfig");
+  config.host = parse_host_config(host == nullptr ? kNone : *host);
+  if (source == Source::kClient) {
+    if (!config.volumes.empty()) refuse_unsupported("Volumes");
+    parse_healthcheck(fields);
+    parse_networking(fields, config.host.network_mode);
+    if (!config.hostname.empty() && config.host.uts_mode == "host") {
+      throw Error(ErrorClass::kInvalidArgument, "conflicting options: hostname and the UTS mode");
+    }
+  }
+  fields.refuse_the_rest();
+  return config;
+}
+
+std::string_view env_key(std::string_view entry) { return entry.substr(0, entry.find('=')); }
+
+void add_missing_env(std::vector<std::string>& env, const std::vector<std::string>& from_image) {
+  const size_t own = env.size();
+  for (const std::string& entry : from_image) {
+    const auto is_same = [&](const std::string& mine) { return env_key(mine) == env_key(entry); };
+    if (std::none_of(env.begin(), env.begin() + static_cast<ptrdiff_t>(own), is_same)) env.push_back(entry);
+  }
+}
+
+void add_missing(std::vector<std::string>& into, const std::vector<std::string>& from_image) {
+  for (const std::string& item : from_image) {
+    if (std::find(into.begin(), into.end(), item) == into.end()) into.push_back(item);
+  }
+  std::sort(into.begin(), into.end());
+}
+
+}  // namespace
+
+ContainerConfig parse_container_config(const nlohmann::json& body) { return parse(body, Source::kClient); }
+ContainerConfig config_from_json(const nlohmann::json& stored) { return parse(stored, Source::kStore); }
+
+ContainerConfig resolve_with_image(ContainerConfig config, const nlohmann::json& image_config) {
+  JsonFields document(image_config, "image.");
+  static const nlohmann::json kNone;
+  const nlohmann::json* inner = document.value("config");
+  JsonFields image(inner == nullptr ? kNone : *inner, "image.config.");
+
+  if (config.cmd.empty() && (!config.entrypoint || config.entrypoint->empty())) {
+    config.cmd = image.words("Cmd").value_or(std::vector<std::string>());
+  }
+  if (!config.entrypoint) config.entrypoint = image.words("Entrypoint");
+  // One empty word is how clients write "no entry point, not even the image's".
+  if (config.entrypoint == std::vector<std::string>{""}) config.entrypoint.emplace();
+  if (config.cmd.empty() && (!config.entrypoint || config.entrypoint->empty())) {
+    throw Error(ErrorClass::kInvalidArgument, "no command specified");
+  }
+  add_missing_env(config.env, image.texts("Env"));
+  if (config.working_dir.empty()) {
+    config.working_dir = image.text("WorkingDir");
+    // Old builders wrote relative ones, which were always meant from the root.
+    if (!config.working_dir.empty()) config.working_dir = clean_path("/" + config.working_dir);
+  }
+  if (config.user.empty()) config.user = image.text("User");
+  for (const auto& [key, value] : image.text_map("Labels")) config.labels.emplace(key, value);
+  if (config.stop_signal.empty()) {
+    config.stop_signal = image.text("StopSignal");
+  }
+  add_missing(config.exposed_ports, image.keys("ExposedPorts"));
+  add_missing(config.volumes, image.keys("Volumes"));
+  // An image may hold anything: what would not come back from the store is refused here, where only this request fails.
+  return config_from_json(config_to_json(config));
+}
+
+std::string effective_hostname(const ContainerConfig& config, std::string_view id, std::string_view host_hostname) {
+  if (!config.hostname.empty()) return config.hostname;
+  if (config.host.uts_mode == "host" || config.host.network_mode == "host") return std::string(host_hostname);
+  return short_id(id);
+}
+
+int stop_signal_number(const ContainerConfig& config) {
+  return parse_signal(config.stop_signal).value_or(kDefaultStopSignal);
+}
+
+}  // namespace quoll::mgr

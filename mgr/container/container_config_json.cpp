@@ -1,0 +1,215 @@
+// ContainerConfig as JSON: for inspect, with every field that Docker shows, and for the store.
+#include <nlohmann/json.hpp>
+
+#include "mgr/container/container_config.hpp"
+
+namespace quoll::mgr {
+namespace {
+
+using nlohmann::json;
+
+json null_if_empty(const std::vector<std::string>& list) { return list.empty() ? json() : json(list); }
+
+json key_set(const std::vector<std::string>& keys) {
+  json set = json::object();
+  for (const std::string& key : keys) set[key] = json::object();
+  return set;
+}
+
+template <typename T>
+json null_or(const std::optional<T>& value) {
+  return value ? json(*value) : json();
+}
+
+json bind_json(const MountConfig& mount) {
+  return mount.source + ":" + mount.target + (mount.mode.empty() ? "" : ":" + mount.mode);
+}
+
+json tmpfs_options_json(const MountConfig& mount) {
+  json options = json::object();
+  if (mount.tmpfs_size > 0) options["SizeBytes"] = mount.tmpfs_size;
+  if (mount.tmpfs_mode > 0) options["Mode"] = mount.tmpfs_mode;
+  for (const std::string& option : mount.tmpfs_options) {
+    const size_t equals = option.find('=');
+    json words = json::array({option.substr(0, equals)});
+    if (equals != std::string::npos) words.push_back(option.substr(equals + 1));
+    options["Options"].push_back(std::move(words));
+  }
+  return options;
+}
+
+json mount_json(const MountConfig& mount) {
+  if (mount.kind == MountConfig::Kind::kTmpfs) {
+    json tmpfs = {{"Type", "tmpfs"}, {"Target", mount.target}};
+    if (mount.read_only) tmpfs["ReadOnly"] = true;
+    const json options = tmpfs_options_json(mount);
+    if (!options.empty()) tmpfs["TmpfsOptions"] = options;
+    return tmpfs;
+  }
+  json bind = {{"Type", "bind"}, {"Source", mount.source}, {"Target", mount.target}};
+  if (mount.read_only) bind["ReadOnly"] = true;
+  json options = json::object();
+  if (!mount.propagation.empty()) options["Propagation"] = mount.propagation;
+  if (!mount.recursive) options["NonRecursive"] = true;
+  if (mount.create_source) options["CreateMountpoint"] = true;
+  if (!options.empty()) bind["BindOptions"] = options;
+  return bind;
+}
+
+void add_mounts(const HostConfig& host, json& into) {
+  json binds, mounts, tmpfs;
+  for (const MountConfig& mount : host.mounts) {
+    switch (mount.origin) {
+      case MountConfig::Origin::kBinds:
+        binds.push_back(bind_json(mount));
+        break;
+      case MountConfig::Origin::kMounts:
+        mounts.push_back(mount_json(mount));
+        break;
+      case MountConfig::Origin::kTmpfs:
+        tmpfs[mount.target] = mount.mode;
+        break;
+    }
+  }
+  into["Binds"] = std::move(binds);
+  if (!mounts.is_null()) into["Mounts"] = std::move(mounts);
+  if (!tmpfs.is_null()) into["Tmpfs"] = std::move(tmpfs);
+}
+
+void add_limits(const HostConfig& host, json& into) {
+  into["CpuShares"] = host.cpu_shares;
+  into["NanoCpus"] = host.nano_cpus;
+  into["CpuPeriod"] = host.cpu_period;
+  into["CpuQuota"] = host.cpu_quota;
+  into["CpusetCpus"] = host.cpuset_cpus;
+  into["CpusetMems"] = host.cpuset_mems;
+  into["Memory"] = host.memory;
+  into["MemoryReservation"] = host.memory_reservation;
+  into["MemorySwap"] = host.memory_swap;
+  into["PidsLimit"] = host.pids_limit == 0 ? json() : json(host.pids_limit);
+  into["BlkioWeight"] = host.blkio_weight;
+  into["OomScoreAdj"] = host.oom_score_adj;
+  json ulimits = json::array();
+  for (const UlimitConfig& limit : host.ulimits) {
+    ulimits.push_back({{"Name", limit.name}, {"Hard", limit.hard}, {"Soft", limit.soft}});
+  }
+  into["Ulimits"] = std::move(ulimits);
+  json devices = json::array();
+  for (const DeviceConfig& device : host.devices) {
+    devices.push_back({{"PathOnHost", device.path_on_host},
+                       {"PathInContainer", device.path_in_container},
+                       {"CgroupPermissions", device.cgroup_permissions}});
+  }
+  into["Devices"] = std::move(devices);
+}
+
+// What Docker shows and Quoll refuses when it is set: always its default.
+void add_unsupported_defaults(json& into) {
+  for (const char* name : {"VolumesFrom", "Links", "DeviceCgroupRules", "DeviceRequests"}) into[name] = nullptr;
+  for (const char* name : {"BlkioWeightDevice", "BlkioDeviceReadBps", "BlkioDeviceWriteBps", "BlkioDeviceReadIOps",
+                           "BlkioDeviceWriteIOps"}) {
+    into[name] = json::array();
+  }
+  for (const char* name :
+       {"CpuRealtimePeriod", "CpuRealtimeRuntime", "CpuCount", "CpuPercent", "IOMaximumIOps", "IOMaximumBandwidth"}) {
+    into[name] = 0;
+  }
+  for (const char* name : {"VolumeDriver", "Cgroup", "CgroupParent", "Isolation"}) into[name] = "";
+  into["PortBindings"] = json::object();
+  into["PublishAllPorts"] = false;
+  into["OomKillDisable"] = false;
+  into["MemorySwappiness"] = nullptr;
+  into["RestartPolicy"] = {{"Name", "no"}, {"MaximumRetryCount", 0}};
+}
+
+}  // namespace
+
+json config_inspect_json(const ContainerConfig& config) {
+  json into = {
+      {"Hostname", config.hostname},
+      {"Domainname", config.domainname},
+      {"User", config.user},
+      {"AttachStdin", config.attach_stdin},
+      {"AttachStdout", config.attach_stdout},
+      {"AttachStderr", config.attach_stderr},
+      {"Tty", config.tty},
+      {"OpenStdin", config.open_stdin},
+      {"StdinOnce", config.stdin_once},
+      {"Env", null_if_empty(config.env)},
+      {"Cmd", null_if_empty(config.cmd)},
+      {"Image", config.image},
+      {"Volumes", config.volumes.empty() ? json() : key_set(config.volumes)},
+      {"WorkingDir", config.working_dir},
+      {"Entrypoint", null_or(config.entrypoint)},
+      {"OnBuild", nullptr},
+      {"Labels", config.labels},
+  };
+  if (!config.exposed_ports.empty()) into["ExposedPorts"] = key_set(config.exposed_ports);
+  if (!config.stop_signal.empty()) into["StopSignal"] = config.stop_signal;
+  if (config.stop_timeout) into["StopTimeout"] = *config.stop_timeout;
+  return into;
+}
+
+json host_config_inspect_json(const HostConfig& host) {
+  json into = {
+      {"ContainerIDFile", host.container_id_file},
+      {"LogConfig", {{"Type", host.log.driver}, {"Config", host.log.options}}},
+      {"NetworkMode", host.network_mode},
+      {"AutoRemove", host.auto_remove},
+      {"ConsoleSize", host.console_size},
+      {"CapAdd", null_if_empty(host.cap_add)},
+      {"CapDrop", null_if_empty(host.cap_drop)},
+      {"CgroupnsMode", host.cgroupns_mode.empty() ? "private" : host.cgroupns_mode},
+      {"Dns", host.dns},
+      {"DnsOptions", host.dns_options},
+      {"DnsSearch", host.dns_search},
+      {"ExtraHosts", null_if_empty(host.extra_hosts)},
+      {"GroupAdd", null_if_empty(host.group_add)},
+      {"IpcMode", host.ipc_mode.empty() ? "private" : host.ipc_mode},
+      {"PidMode", host.pid_mode},
+      {"UTSMode", host.uts_mode},
+      {"UsernsMode", host.userns_mode},
+      {"Privileged", host.privileged},
+      {"ReadonlyRootfs", host.readonly_rootfs},
+      {"SecurityOpt", null_if_empty(host.security_opt)},
+      {"ShmSize", host.shm_size == 0 ? kDefaultShmSize : host.shm_size},
+      {"Runtime", host.runtime},
+      {"MaskedPaths", null_or(host.masked_paths)},
+      {"ReadonlyPaths", null_or(host.readonly_paths)},
+  };
+  if (!host.sysctls.empty()) into["Sysctls"] = host.sysctls;
+  add_mounts(host, into);
+  add_limits(host, into);
+  add_unsupported_defaults(into);
+  return into;
+}
+
+json mounts_inspect_json(const HostConfig& host) {
+  json mounts = json::array();
+  for (const MountConfig& mount : host.mounts) {
+    // Docker does not list what came by Tmpfs.
+    if (mount.origin == MountConfig::Origin::kTmpfs) continue;
+    const bool is_bind = mount.kind == MountConfig::Kind::kBind;
+    mounts.push_back({{"Type", is_bind ? "bind" : "tmpfs"},
+                      {"Source", mount.source},
+                      {"Destination", mount.target},
+                      {"Mode", mount.mode},
+                      {"RW", !mount.read_only},
+                      {"Propagation", !is_bind                    ? ""
+                                      : mount.propagation.empty() ? "rprivate"
+                                                                  : mount.propagation}});
+  }
+  return mounts;
+}
+
+json config_to_json(const ContainerConfig& config) {
+  json stored = config_inspect_json(config);
+  stored["HostConfig"] = host_config_inspect_json(config.host);
+  // Inspect shows the values in force where nothing was asked for; what is stored stays what was asked for.
+  stored["HostConfig"]["CgroupnsMode"] = config.host.cgroupns_mode;
+  stored["HostConfig"]["IpcMode"] = config.host.ipc_mode;
+  stored["HostConfig"]["ShmSize"] = config.host.shm_size;
+  return stored;
+}
+
+}  // namespace quoll::mgr

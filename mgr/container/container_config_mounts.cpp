@@ -1,0 +1,198 @@
+#include <set>
+
+#include "mgr/container/container_config_parse.hpp"
+#include "task/error.hpp"
+
+namespace quoll::mgr {
+namespace {
+
+constexpr std::string_view kBindsField = "HostConfig.Binds";
+constexpr std::string_view kMountsField = "HostConfig.Mounts";
+
+constexpr auto kPropagations =
+    std::to_array<std::string_view>({"private", "rprivate", "shared", "rshared", "slave", "rslave"});
+
+// Relabelling for SELinux and hints for file sharing of virtual machines: they change nothing on a plain host.
+constexpr auto kIgnoredModes = std::to_array<std::string_view>({"z", "Z", "consistent", "cached", "delegated"});
+
+constexpr auto kTmpfsFlags = std::to_array<std::string_view>(
+    {"ro",       "rw",         "exec",    "noexec",  "suid",     "nosuid",     "dev",         "nodev",
+     "sync",     "async",      "atime",   "noatime", "relatime", "norelatime", "strictatime", "nostrictatime",
+     "diratime", "nodiratime", "remount", "dirsync", "mand",     "nomand"});
+constexpr auto kTmpfsKeys =
+    std::to_array<std::string_view>({"size", "mode", "uid", "gid", "nr_inodes", "nr_blocks", "mpol"});
+
+template <size_t N>
+bool is_one_of(const std::array<std::string_view, N>& list, std::string_view text) {
+  return std::find(list.begin(), list.end(), text) != list.end();
+}
+
+std::string checked_target(std::string_view target, std::string_view field) {
+  if (!target.starts_with('/')) {
+    refuse_value(field, "invalid mount path: '" + std::string(target) + "' mount path must be absolute");
+  }
+  std::string clean = clean_path(target);
+  if (clean == "/") refuse_value(field, "invalid specification: destination can't be '/'");
+  return clean;
+}
+
+void apply_bind_mode(MountConfig& mount, const std::string& spec) {
+  bool has_access = false;
+  for (const std::string& option : split(mount.mode, ',')) {
+    if ((option == "ro" || option == "rw") && !has_access) {
+      has_access = true;
+      mount.read_only = option == "ro";
+    } else if (is_one_of(kPropagations, option) && mount.propagation.empty()) {
+      mount.propagation = option;
+    } else if (!is_one_of(kIgnoredModes, option)) {
+      refuse_value(kBindsField, "invalid mode \"" + mount.mode + "\" in \"" + spec + "\"");
+    }
+  }
+}
+
+MountConfig parse_bind(const std::string& spec) {
+  const std::vector<std::string> parts = split(spec, ':');
+  if (parts.size() > 3 || std::any_of(parts.begin(), parts.end(), [](const auto& part) { return part.empty(); })) {
+    refuse_value(kBindsField, "invalid volume specification: '" + spec + "'");
+  }
+  if (parts.size() == 1) refuse_unsupported(std::string(kBindsField) + ": anonymous volume \"" + spec + "\"");
+  MountConfig mount;
+  mount.target = checked_target(parts[1], kBindsField);
+  if (parts[0][0] != '/') refuse_unsupported(std::string(kBindsField) + ": named volume \"" + parts[0] + "\"");
+  mount.source = clean_path(parts[0]);
+  mount.create_source = true;
+  if (parts.size() == 3) {
+    mount.mode = parts[2];
+    apply_bind_mode(mount, spec);
+  }
+  return mount;
+}
+
+void check_tmpfs_option(const std::string& option, std::string_view field) {
+  const size_t equals = option.find('=');
+  const std::string_view key = std::string_view(option).substr(0, equals);
+  const bool known = equals == std::string::npos ? is_one_of(kTmpfsFlags, key) : is_one_of(kTmpfsKeys, key);
+  if (!known || option.find(',') != std::string::npos) refuse_value(field, "invalid tmpfs option \"" + option + "\"");
+}
+
+MountConfig parse_tmpfs(const std::string& target, const std::string& options) {
+  constexpr std::string_view kField = "HostConfig.Tmpfs";
+  MountConfig mount;
+  mount.origin = MountConfig::Origin::kTmpfs;
+  mount.kind = MountConfig::Kind::kTmpfs;
+  mount.target = checked_target(target, kField);
+  mount.mode = options;
+  for (const std::string& option : split(options, ',')) {
+    if (option.empty()) continue;
+    check_tmpfs_option(option, kField);
+    mount.tmpfs_options.push_back(option);
+  }
+  return mount;
+}
+
+void parse_bind_options(const nlohmann::json* json, MountConfig& mount, const std::string& prefix) {
+  if (json == nullptr) return;
+  JsonFields options(*json, prefix + "BindOptions.");
+  mount.propagation = options.text("Propagation");
+  if (!mount.propagation.empty() && !is_one_of(kPropagations, mount.propagation)) {
+    refuse_value(options.full_name("Propagation"), "invalid propagation mode \"" + mount.propagation + "\"");
+  }
+  mount.recursive = !options.flag("NonRecursive");
+  mount.create_source = options.flag("CreateMountpoint");
+  options.refuse_the_rest();
+}
+
+void parse_tmpfs_options(const nlohmann::json* json, MountConfig& mount, const std::string& prefix) {
+  if (json == nullptr) return;
+  JsonFields options(*json, prefix + "TmpfsOptions.");
+  mount.tmpfs_size = options.number("SizeBytes");
+  if (mount.tmpfs_size < 0) refuse_value(options.full_name("SizeBytes"), "must not be negative");
+  const int64_t mode = options.number("Mode");
+  if (mode < 0 || mode > 07777) refuse_value(options.full_name("Mode"), "out of range");
+  mount.tmpfs_mode = static_cast<int>(mode);
+  for (const nlohmann::json& item : options.list("Options")) {
+    const std::string field = options.full_name("Options");
+    if (!item.is_array() || item.empty() || item.size() > 2)
+      refuse_value(field, "expected lists of one or two strings");
+    std::string option;
+    for (const nlohmann::json& part : item) {
+      if (!part.is_string()) refuse_value(field, "expected lists of one or two strings");
+      option.append(option.empty() ? "" : "=").append(part.get<std::string>());
+    }
+    check_tmpfs_option(option, field);
+    mount.tmpfs_options.push_back(option);
+  }
+  options.refuse_the_rest();
+}
+
+MountConfig parse_mount(const nlohmann::json& json, size_t index) {
+  const std::string prefix = std::string(kMountsField) + "[" + std::to_string(index) + "].";
+  JsonFields fields(json, prefix);
+  MountConfig mount;
+  mount.origin = MountConfig::Origin::kMounts;
+  const std::string type = fields.text("Type");
+  if (type == "volume" || type == "image" || type == "cluster" || type == "npipe") {
+    refuse_unsupported(fields.full_name("Type") + " \"" + type + "\"");
+  }
+  if (type != "bind" && type != "tmpfs") refuse_value(fields.full_name("Type"), "mount type unknown: \"" + type + "\"");
+  mount.kind = type == "bind" ? MountConfig::Kind::kBind : MountConfig::Kind::kTmpfs;
+  mount.target = checked_target(fields.text("Target"), fields.full_name("Target"));
+  mount.read_only = fields.flag("ReadOnly");
+  fields.text("Consistency");  // a hint for virtual machines
+  const std::string source = fields.text("Source");
+  if (mount.kind == MountConfig::Kind::kBind) {
+    if (source.empty()) refuse_value(fields.full_name("Source"), "field Source must not be empty");
+    if (source[0] != '/') refuse_value(fields.full_name("Source"), "must be absolute: '" + source + "'");
+    mount.source = clean_path(source);
+    parse_bind_options(fields.value("BindOptions"), mount, prefix);
+  } else {
+    if (!source.empty()) refuse_value(fields.full_name("Source"), "must be empty for a tmpfs");
+    parse_tmpfs_options(fields.value("TmpfsOptions"), mount, prefix);
+  }
+  fields.refuse_the_rest();
+  return mount;
+}
+
+}  // namespace
+
+std::vector<std::string> split(std::string_view text, char separator) {
+  std::vector<std::string> parts;
+  for (;;) {
+    const size_t end = text.find(separator);
+    parts.emplace_back(text.substr(0, end));
+    if (end == std::string_view::npos) return parts;
+    text.remove_prefix(end + 1);
+  }
+}
+
+std::string clean_path(std::string_view path) {
+  std::vector<std::string> kept;
+  for (std::string& part : split(path, '/')) {
+    if (part.empty() || part == ".") continue;
+    if (part != "..") {
+      kept.push_back(std::move(part));
+    } else if (!kept.empty()) {
+      kept.pop_back();
+    }
+  }
+  std::string clean;
+  for (const std::string& part : kept) clean.append("/").append(part);
+  return clean.empty() ? "/" : clean;
+}
+
+std::vector<MountConfig> parse_mounts(JsonFields& host) {
+  std::vector<MountConfig> mounts;
+  for (const std::string& spec : host.texts("Binds")) mounts.push_back(parse_bind(spec));
+  size_t index = 0;
+  for (const nlohmann::json& json : host.list("Mounts")) mounts.push_back(parse_mount(json, index++));
+  for (const auto& [target, options] : host.text_map("Tmpfs")) mounts.push_back(parse_tmpfs(target, options));
+  std::set<std::string> targets;
+  for (const MountConfig& mount : mounts) {
+    if (!targets.insert(mount.target).second) {
+      throw Error(ErrorClass::kInvalidArgument, "Duplicate mount point: " + mount.target);
+    }
+  }
+  return mounts;
+}
+
+}  // namespace quoll::mgr

@@ -1,0 +1,35 @@
+// The parts of parse_container_config(), one function a file.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "mgr/container/container_config.hpp"
+#include "mgr/container/container_config_fields.hpp"
+
+namespace quoll::mgr {
+
+// HostConfig.Binds, .Mounts and .Tmpfs in one list, in that order. Two of one target are refused.
+std::vector<MountConfig> parse_mounts(JsonFields& host);
+
+// HostConfig.LogConfig.
+LogConfig parse_log_config(JsonFields& host);
+
+// HostConfig whole.
+HostConfig parse_host_config(const nlohmann::json& json);
+
+// What HostConfig says of capabilities, seccomp, system paths and sysctls, into `into`.
+void parse_security(JsonFields& host, HostConfig& into);
+
+// What HostConfig says of memory, CPU, processes and devices, into `into`.
+void parse_resources(JsonFields& host, HostConfig& into);
+
+// `path` without ".", ".." and doubled slashes; ".." above the root stays at the root.
+//
+// REQUIRES: path starts with '/'.
+std::string clean_path(std::string_view path);
+
+std::vector<std::string> split(std::string_view text, char separator);
+
+}  // namespace quoll::mgr

@@ -1,0 +1,114 @@
+// The containers of this host: created, started, stopped, removed, found again after a restart of the daemon.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "mgr/container/container.hpp"
+#include "mgr/container/container_names.hpp"
+#include "mgr/container/container_store.hpp"
+#include "mgr/image/image_removal.hpp"
+#include "mgr/log/log_follower.hpp"
+#include "mgr/log/log_watcher.hpp"
+#include "mgr/runtime/monitor.hpp"
+#include "task/error.hpp"
+#include "task/scope.hpp"
+
+namespace quoll::mgr {
+
+class ImageStore;
+
+struct ContainerManagerOptions {
+  std::string root;       // kept files: ROOT/containers/ID
+  std::string exec_root;  // files of this boot: EXEC_ROOT/containers/ID
+  RuntimePrograms programs;
+};
+
+struct CreatedContainer {
+  std::string id;
+  std::vector<std::string> warnings;
+};
+
+struct StopRequest {
+  std::optional<int> timeout_s;  // nothing: the container's own, else 10; negative: for ever
+  std::string signal;            // empty: the container's own, else SIGTERM
+};
+
+// Lifetime: open() before use, stop() before destruction; outlives every Container's use of it.
+// Thread:   any. What changes one container is serialised by that container's own lock.
+// Cancel:   create, start, stop, restart and remove must run to their end: call them where the token is not cancelled
+//           by a client's leaving.
+// Errors:   Docker's classes and words; after any error the record, the files and the processes agree.
+class ContainerManager {
+ public:
+  ContainerManager(task::Worker& worker, ContainerManagerOptions options, ImageStore& images, ContainerStore& store);
+  ~ContainerManager();
+
+  // Takes up what an earlier daemon has left: running containers are watched on, ended ones marked, half-made ones
+  // cleaned up.
+  task::Task<void> open();
+  // Stops watching; with `stop_containers` stops them first. The containers' records are kept.
+  task::Task<void> stop(bool stop_containers);
+
+  task::Task<CreatedContainer> create(std::string name, ContainerConfig config);
+  task::Task<void> start(std::shared_ptr<Container> container);
+  task::Task<void> stop(std::shared_ptr<Container> container, StopRequest request);
+  task::Task<void> restart(std::shared_ptr<Container> container, StopRequest request);
+  task::Task<void> remove(std::shared_ptr<Container> container, bool force);
+  void kill(Container& container, const std::string& signal);
+
+  // By id, unique prefix of an id, or name.
+  std::shared_ptr<Container> find(std::string_view reference) const;
+  std::vector<ContainerSnapshot> list() const;  // newest first
+  // Grows with every change that list() shows.
+  std::uint64_t generation() const { return generation_.load(std::memory_order_acquire); }
+  // All containers as users of their images, for the removal of one.
+  std::vector<ImageUser> image_users() const;
+
+  const RuntimePrograms& programs() const { return options_.programs; }
+
+  // REQUIRES: container.log() is not null.
+  std::unique_ptr<LogFollower> logs(const Container& container, const LogFilter& filter, bool follow);
+
+ private:
+  struct Bundle;
+
+  ContainerPaths paths_of(const std::string& id) const;
+  task::Task<void> start_locked(std::shared_ptr<Container> container);
+  task::Task<void> stop_locked(std::shared_ptr<Container> container, StopRequest request);
+  task::Task<void> undo_start(std::shared_ptr<Container> container, Error failure);
+  task::Task<void> remove_files(std::shared_ptr<Container> container);
+  void watch(std::shared_ptr<Container> container, UniqueFd monitor);
+  task::Task<void> watch_exit(std::shared_ptr<Container> container, UniqueFd monitor);
+  task::Task<void> finish_run(std::shared_ptr<Container> container);
+  task::Task<void> remove_when_exited(std::shared_ptr<Container> container);
+  task::Task<void> take_up(std::shared_ptr<Container> container);
+  task::Task<bool> take_up_running(std::shared_ptr<Container> container);
+  task::Task<void> save_state(std::shared_ptr<Container> container);
+  void forget(const Container& container);
+  void changed() { generation_.fetch_add(1, std::memory_order_acq_rel); }
+
+  // Constant after construction.
+  task::Worker& worker_;
+  const ContainerManagerOptions options_;
+  ImageStore& images_;
+  ContainerStore& store_;
+
+  std::atomic<std::uint64_t> generation_{1};
+  LogWatcher log_watcher_;
+
+  mutable std::mutex mutex_;
+  std::map<std::string, std::shared_ptr<Container>> containers_;  // guarded by mutex_; by id
+  NameIndex names_;                                               // guarded by mutex_
+
+  task::Scope scope_;
+};
+
+}  // namespace quoll::mgr

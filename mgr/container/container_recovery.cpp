@@ -1,0 +1,123 @@
+// What the manager does at its start with what an earlier daemon has left.
+#include <spdlog/spdlog.h>
+
+#include <chrono>
+#include <filesystem>
+
+#include "mgr/container/container_bundle.hpp"
+#include "mgr/container/container_manager.hpp"
+#include "mgr/image/image_store.hpp"
+#include "mgr/image/remove_tree.hpp"
+#include "task/blocking.hpp"
+#include "task/combine.hpp"
+#include "task/error.hpp"
+#include "task/timer.hpp"
+
+namespace quoll::mgr {
+namespace {
+
+constexpr int kUnknownExitCode = 255;
+constexpr auto kLogReopenWait = std::chrono::milliseconds(200);
+
+std::int64_t wall_now_ns() {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
+
+}  // namespace
+
+task::Task<void> ContainerManager::open() {
+  log_watcher_.start(worker_);
+  const auto records = co_await task::blocking([this] { return store_.load_all(); });
+  for (const ContainerRecord& record : records) {
+    auto container = std::make_shared<Container>(record.id, record.name, record.created_ns, record.image_id,
+                                                 record.config, record.state, paths_of(record.id));
+    {
+      std::lock_guard lock(mutex_);
+      names_.add(record.id, record.name);
+      containers_.emplace(record.id, container);
+    }
+    try {
+      co_await take_up(container);
+    } catch (const Error& error) {
+      spdlog::error("container {}: {}", record.id, error.message());
+    }
+  }
+  co_await task::blocking([this] {
+    // Directories without a record: a creation that did not get as far as its record.
+    for (const std::string& parent : {options_.root + "/containers", options_.exec_root + "/containers"}) {
+      std::filesystem::create_directories(parent);
+      for (const auto& entry : std::filesystem::directory_iterator(parent)) {
+        std::lock_guard lock(mutex_);
+        if (!containers_.contains(entry.path().filename())) remove_tree(entry.path());
+      }
+    }
+  });
+  co_await task::blocking([this] {
+    images_.release_unused(image_users());
+    for (const std::string& id : images_.damaged()) {
+      spdlog::error("image {}: files are missing or damaged; loading it again repairs it", id);
+    }
+  });
+  changed();
+}
+
+task::Task<void> ContainerManager::take_up(std::shared_ptr<Container> container) {
+  const ContainerStatus status = container->state().status;
+  if (status == ContainerStatus::kRemoving || status == ContainerStatus::kDead) {
+    co_await runtime_delete(options_.programs, container->id());
+    co_await remove_files(container);
+    forget(*container);
+    co_return;
+  }
+  if (co_await take_up_running(container)) co_return;
+  // No process is left, or only one of a start that nobody was told of.
+  const bool bundle_left = std::filesystem::exists(container->paths().bundle);
+  if (bundle_left) co_await runtime_delete(options_.programs, container->id());
+  if (is_running(status)) {
+    const auto exit = read_exit_status(container->paths().bundle, container->id());
+    container->update_state([&](ContainerState& state) {
+      state.mark_exited(exit ? exit->code : kUnknownExitCode, false, exit ? exit->finished_at_ns : wall_now_ns());
+      if (!exit) state.error = "the container ended while no daemon ran, and left no exit status";
+    });
+    co_await save_state(container);
+    if (container->log()) container->log()->files().end_torn_record();
+  }
+  if (bundle_left) co_await task::blocking([&] { remove_tree(container->paths().bundle); });
+  if (is_running(status) && container->config().host.auto_remove) co_await remove(container, true);
+}
+
+// True where the container runs and is watched on: the record says so and its monitor lives, or the daemon was killed
+// between the start and the record of it.
+task::Task<bool> ContainerManager::take_up_running(std::shared_ptr<Container> container) {
+  ContainerState state = container->state();
+  UniqueFd monitor = open_process(state.monitor_pid, state.monitor_start_time);
+  if (!is_running(state.status)) {
+    const auto processes = read_left_processes(container->paths().bundle);
+    if (!processes || co_await runtime_status(options_.programs, container->id()) != "running") co_return false;
+    monitor = open_process(processes->monitor_pid, processes->monitor_start_time);
+    if (!monitor) co_return false;
+    container->update_state([&](ContainerState& changing) {
+      changing.mark_running(processes->init_pid, wall_now_ns());
+      changing.monitor_pid = processes->monitor_pid;
+      changing.monitor_start_time = processes->monitor_start_time;
+    });
+    co_await save_state(container);
+    state = container->state();
+  }
+  if (!monitor) co_return false;
+  container->set_init_process(open_process(state.pid, 0));
+  container->cleaned_up().reset();
+  if (const auto& log = container->log()) {
+    log->set_live();
+    if (log->files().awaiting_file()) {
+      // A rotation was cut short: either the monitor is about to open its new file, or it was never asked.
+      co_await task::sleep_for(kLogReopenWait);
+      if (!log->files().adopt_new()) request_log_reopen(container->paths().bundle);
+    }
+  }
+  watch(container, std::move(monitor));
+  co_return true;
+}
+
+}  // namespace quoll::mgr

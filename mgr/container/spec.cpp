@@ -1,0 +1,154 @@
+#include "mgr/container/spec.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include "mgr/container/seccomp_default.hpp"
+#include "mgr/container/spec_defaults.hpp"
+
+namespace quoll::mgr {
+namespace {
+
+using nlohmann::json;
+
+constexpr const char* kOciVersion = "1.0.2";
+constexpr int64_t kCpuPeriodUs = 100'000;
+
+json namespaces(const HostConfig& host, const HostFacts& facts) {
+  json list = json::array({{{"type", "mount"}}});
+  if (host.network_mode != "host") list.push_back({{"type", "network"}});
+  if (host.uts_mode != "host") list.push_back({{"type", "uts"}});
+  if (host.pid_mode != "host") list.push_back({{"type", "pid"}});
+  if (host.ipc_mode != "host") list.push_back({{"type", "ipc"}});
+  if (host.cgroupns_mode != "host" && facts.has_cgroup_namespace) list.push_back({{"type", "cgroup"}});
+  return list;
+}
+
+json memory(const HostConfig& host, const HostFacts& facts, std::vector<std::string>& warnings) {
+  json limits = json::object();
+  if (host.memory > 0) limits["limit"] = host.memory;
+  if (host.memory_reservation > 0) limits["reservation"] = host.memory_reservation;
+  if (facts.has_swap_limit) {
+    // Without a word on swap a limited container may use as much of it again, as Docker has it.
+    if (host.memory_swap != 0) limits["swap"] = host.memory_swap;
+    if (host.memory_swap == 0 && host.memory > 0)
+      limits["swap"] = host.memory > INT64_MAX / 2 ? INT64_MAX : host.memory * 2;
+  } else if (host.memory_swap > 0) {
+    warnings.emplace_back("this host's kernel does not limit swap: memory is limited without swap");
+  }
+  return limits;
+}
+
+json cpu(const HostConfig& host) {
+  json limits = json::object();
+  if (host.cpu_shares > 0) limits["shares"] = host.cpu_shares;
+  if (host.nano_cpus > 0) {
+    limits["period"] = kCpuPeriodUs;
+    limits["quota"] = static_cast<int64_t>(static_cast<__int128>(host.nano_cpus) * kCpuPeriodUs / 1'000'000'000);
+  }
+  if (host.cpu_period > 0) limits["period"] = host.cpu_period;
+  if (host.cpu_quota != 0) limits["quota"] = host.cpu_quota;
+  if (!host.cpuset_cpus.empty()) limits["cpus"] = host.cpuset_cpus;
+  if (!host.cpuset_mems.empty()) limits["mems"] = host.cpuset_mems;
+  return limits;
+}
+
+json resources(const HostConfig& host, const HostFacts& facts, std::vector<std::string>& warnings) {
+  json all = {{"devices", default_device_rules()}};
+  if (json limits = memory(host, facts, warnings); !limits.empty()) all["memory"] = std::move(limits);
+  if (json limits = cpu(host); !limits.empty()) all["cpu"] = std::move(limits);
+  if (host.pids_limit > 0) all["pids"] = {{"limit", host.pids_limit}};
+  if (host.blkio_weight > 0 && facts.has_blkio_weight) all["blockIO"] = {{"weight", host.blkio_weight}};
+  if (host.blkio_weight > 0 && !facts.has_blkio_weight) {
+    warnings.emplace_back("this host's kernel has no block I/O weight: it was left out");
+  }
+  return all;
+}
+
+json sysctls(const ContainerConfig& config, const HostFacts& facts) {
+  json all = json::object();
+  if (config.host.network_mode != "host") all = facts.default_sysctls;
+  if (!config.domainname.empty() && config.host.uts_mode != "host") all["kernel.domainname"] = config.domainname;
+  for (const auto& [key, value] : config.host.sysctls) all[key] = value;
+  return all;
+}
+
+void add_seccomp(const HostConfig& host, uint64_t capabilities, json& into) {
+  if (host.seccomp == "unconfined" || (host.privileged && !host.seccomp)) return;
+  const std::vector<std::string> names = capability_names(capabilities);
+  const std::set<std::string> set(names.begin(), names.end());
+  into["seccomp"] = host.seccomp ? seccomp_from_profile(json::parse(*host.seccomp), set) : default_seccomp(set);
+}
+
+// A mount whose later mounts shall reach the container, or the host, needs a root that lets them through.
+void add_root_propagation(const HostConfig& host, json& into) {
+  for (const MountConfig& mount : host.mounts) {
+    if (mount.propagation.ends_with("shared")) into["rootfsPropagation"] = "shared";
+    if (mount.propagation.ends_with("slave") && !into.contains("rootfsPropagation"))
+      into["rootfsPropagation"] = "rslave";
+  }
+}
+
+}  // namespace
+
+std::string cgroup_path(const std::string& id) { return "/quoll/" + id; }
+
+uint64_t bounding_capabilities(const HostConfig& host, uint64_t bounding, std::vector<std::string>& warnings) {
+  const auto bits_of = [](const std::vector<std::string>& names) {
+    uint64_t bits = 0;
+    for (const std::string& name : names)
+      bits |= name == "ALL" ? all_capabilities() : uint64_t{1} << *capability_bit(name);
+    return bits;
+  };
+  const auto has_all = [](const std::vector<std::string>& names) {
+    return std::find(names.begin(), names.end(), "ALL") != names.end();
+  };
+  uint64_t wanted = default_capabilities();
+  // "ALL" is the widest start on one side and the narrowest on the other; what is named beside it still counts.
+  if (host.privileged) {
+    wanted = all_capabilities();
+  } else if (has_all(host.cap_add)) {
+    wanted = has_all(host.cap_drop) ? 0 : all_capabilities() & ~bits_of(host.cap_drop);
+  } else if (has_all(host.cap_drop)) {
+    wanted = bits_of(host.cap_add);
+  } else {
+    wanted = (wanted & ~bits_of(host.cap_drop)) | bits_of(host.cap_add);
+  }
+  for (const std::string& name : capability_names(wanted & ~bounding)) {
+    warnings.push_back("capability " + name + " is not this daemon's to give: it was left out");
+  }
+  return wanted & bounding;
+}
+
+json spec_linux(const ContainerConfig& config, const SpecInput& input, const HostFacts& facts, uint64_t capabilities,
+                std::vector<std::string>& warnings) {
+  const HostConfig& host = config.host;
+  json section = {
+      {"namespaces", namespaces(host, facts)},
+      {"cgroupsPath", cgroup_path(input.id)},
+      {"resources", resources(host, facts, warnings)},
+  };
+  if (json values = sysctls(config, facts); !values.empty()) section["sysctl"] = std::move(values);
+  const std::vector<std::string> none;
+  section["maskedPaths"] = host.masked_paths.value_or(host.privileged ? none : default_masked_paths());
+  section["readonlyPaths"] = host.readonly_paths.value_or(host.privileged ? none : default_readonly_paths());
+  add_seccomp(host, capabilities, section);
+  add_root_propagation(host, section);
+  add_devices(host, section);
+  return section;
+}
+
+json build_spec(const ContainerConfig& config, const SpecInput& input, const HostFacts& facts,
+                std::vector<std::string>& warnings) {
+  const uint64_t capabilities = bounding_capabilities(config.host, facts.bounding_capabilities, warnings);
+  json spec = {
+      {"ociVersion", kOciVersion},
+      {"process", spec_process(config, input, facts, capabilities, warnings)},
+      {"root", {{"path", input.rootfs}, {"readonly", config.host.readonly_rootfs}}},
+      {"mounts", spec_mounts(config.host, input.files)},
+      {"linux", spec_linux(config, input, facts, capabilities, warnings)},
+  };
+  if (config.host.uts_mode != "host") spec["hostname"] = input.hostname;
+  return spec;
+}
+
+}  // namespace quoll::mgr

@@ -1,0 +1,48 @@
+// The OCI runtime configuration (config.json) of a container.
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "mgr/container/container_config.hpp"
+#include "mgr/container/spec_files.hpp"
+#include "mgr/container/spec_host_facts.hpp"
+#include "mgr/container/user_lookup.hpp"
+
+namespace quoll::mgr {
+
+// What of a spec is not in the container's configuration.
+struct SpecInput {
+  std::string id;
+  std::string rootfs;    // required: absolute path of the root tree, mounted by the time the runtime runs
+  std::string hostname;  // see effective_hostname()
+  ContainerFilePaths files;
+  ContainerUser user;  // see lookup_user()
+};
+
+// The spec of a resolved `config`. What the host does not allow is left out or lowered, with a sentence in `warnings`,
+// as far as the container can run without it.
+//
+// Thread: any; looks at the host's device nodes when `config` asks for some.
+// Errors: kInvalidArgument for a device that is not there.
+nlohmann::json build_spec(const ContainerConfig& config, const SpecInput& input, const HostFacts& facts,
+                          std::vector<std::string>& warnings);
+
+// The cgroup of a container, below the root of the hierarchy.
+std::string cgroup_path(const std::string& id);
+
+// The capabilities in the bounding set of `host`'s processes: Docker's default set or, privileged, all, with what is
+// added and dropped, as far as `bounding` has them. What is asked for and is not there makes a warning.
+uint64_t bounding_capabilities(const HostConfig& host, uint64_t bounding, std::vector<std::string>& warnings);
+
+// The parts of build_spec(), one file each.
+nlohmann::json spec_process(const ContainerConfig& config, const SpecInput& input, const HostFacts& facts,
+                            uint64_t capabilities, std::vector<std::string>& warnings);
+nlohmann::json spec_mounts(const HostConfig& host, const ContainerFilePaths& files);
+nlohmann::json spec_linux(const ContainerConfig& config, const SpecInput& input, const HostFacts& facts,
+                          uint64_t capabilities, std::vector<std::string>& warnings);
+void add_devices(const HostConfig& host, nlohmann::json& section);
+
+}  // namespace quoll::mgr

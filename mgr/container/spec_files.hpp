@@ -1,0 +1,42 @@
+// The three files that a container has from the daemon: /etc/hostname, /etc/hosts and /etc/resolv.conf.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "mgr/container/container_config.hpp"
+
+namespace quoll::mgr {
+
+// Texts of the files.
+struct ContainerFiles {
+  std::string hostname, hosts, resolv_conf;
+};
+
+// Where they are on the host. An empty path is not mounted.
+struct ContainerFilePaths {
+  std::string hostname, hosts, resolv_conf;
+};
+
+// The host's own files, which a container with the host's network gets copies of.
+struct HostFiles {
+  std::string hosts, resolv_conf;
+};
+
+HostFiles read_host_files();
+
+// What the container's files shall say. `address` is the container's own; empty if it has none.
+ContainerFiles container_files(const ContainerConfig& config, std::string_view hostname, std::string_view address,
+                               const HostFiles& host);
+
+// Writes them into `dir` as hostname, hosts and resolv.conf, for every user of the container to read.
+//
+// Errors: kResourceExhausted for a full disk; what is there then is not to be used.
+ContainerFilePaths write_container_files(const std::string& dir, const ContainerFiles& files);
+
+// Makes the sources of Binds that are missing, as directories, and checks that those of Mounts are there.
+//
+// Errors: kInvalidArgument in Docker's words for a source that is missing.
+void prepare_bind_sources(const HostConfig& host);
+
+}  // namespace quoll::mgr

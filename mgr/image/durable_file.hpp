@@ -1,0 +1,58 @@
+// Small files that must survive a crash, and the directories they live in.
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <functional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "task/unique_fd.hpp"
+
+namespace quoll::mgr {
+
+// Fills the front of a buffer and says how many bytes; 0 is the end. What it throws passes through unchanged.
+using ByteSource = std::function<std::size_t(std::span<char>)>;
+
+UniqueFd open_file(const std::filesystem::path& path, int flags, unsigned mode = 0600);
+
+// Writes all of `bytes`. Errors: kResourceExhausted on a full disk.
+void write_all(int fd, std::span<const char> bytes, std::string_view what);
+
+// Errors: kNotFound when there is none; kInvalidArgument when it is larger than `size_max`.
+std::string read_file(const std::filesystem::path& path, std::size_t size_max);
+
+// Replaces `path` as a whole: written to `temporary`, flushed, renamed. After a crash the old or the new content is
+// there, never a mixture; flush the directory to be sure of the new. An error means that the old content is still
+// there. REQUIRES: `temporary` is on the same file system and not in use.
+void replace_file(const std::filesystem::path& path, const std::filesystem::path& temporary, std::string_view content);
+
+// False only when there is certainly nothing: any other trouble is thrown, since callers drop what "is not there".
+bool path_exists(const std::filesystem::path& path);
+
+void rename_path(const std::filesystem::path& from, const std::filesystem::path& to);
+
+void sync_directory(const std::filesystem::path& directory);
+
+// Flushes everything on the file system that holds `path`: one call after thousands of small files.
+void sync_file_system(const std::filesystem::path& path);
+
+// A source of the bytes of an open file from its current offset. REQUIRES: `fd` outlives it.
+ByteSource file_source(int fd, std::string what);
+
+// A new directory (0700) below `parent`, removed with all it holds when the object goes.
+class TemporaryDirectory {
+ public:
+  explicit TemporaryDirectory(const std::filesystem::path& parent);
+  TemporaryDirectory(TemporaryDirectory&& other) noexcept : path_(std::move(other.path_)) { other.path_.clear(); }
+  TemporaryDirectory& operator=(TemporaryDirectory&&) = delete;
+  ~TemporaryDirectory();
+
+  const std::filesystem::path& path() const { return path_; }
+
+ private:
+  std::filesystem::path path_;
+};
+
+}  // namespace quoll::mgr

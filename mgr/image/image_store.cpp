@@ -1,0 +1,325 @@
+#include "mgr/image/image_store.hpp"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <ctime>
+#include <tuple>
+
+#include "mgr/image/durable_file.hpp"
+#include "mgr/image/load_staging.hpp"
+#include "mgr/image/remove_tree.hpp"
+#include "task/error.hpp"
+
+namespace quoll::mgr {
+
+namespace {
+
+constexpr std::size_t kIndexMax = 256 * 1024 * 1024;
+
+// Nobody but the owner: layers hold programs that are setuid on this very host.
+void make_private_directory(const std::filesystem::path& path) {
+  std::error_code error;
+  std::filesystem::create_directories(path.parent_path(), error);
+  if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) throw system_error(errno, "create " + path.string());
+}
+
+std::vector<std::string> entries_of(const std::filesystem::path& directory) {
+  std::vector<std::string> names;
+  std::error_code error;
+  for (std::filesystem::directory_iterator each(directory, error), end; !error && each != end; each.increment(error)) {
+    names.push_back(each->path().filename());
+  }
+  if (error) throw system_error(error.value(), "list " + directory.string());
+  return names;
+}
+
+void remove_all(const std::vector<std::filesystem::path>& paths) {
+  // What cannot be removed now lies in a work directory, which the next start empties.
+  for (const auto& path : paths) remove_tree(path);
+}
+
+}  // namespace
+
+ImageStore::ImageStore(std::filesystem::path root, ImageStoreOptions options)
+    : layout_(root), options_(std::move(options)) {
+  for (const auto& directory : {layout_.images, layout_.images / "blobs", layout_.blobs, layout_.images_work,
+                                layout_.layers, layout_.layers_work}) {
+    make_private_directory(directory);
+  }
+  lock_ = open_file(layout_.images / "lock", O_RDWR | O_CREAT);
+  if (::flock(lock_.get(), LOCK_EX | LOCK_NB) != 0) {
+    throw Error(ErrorClass::kUnavailable, "image store " + layout_.images.string() + " is in use by another process");
+  }
+  for (const auto& work : {layout_.images_work, layout_.layers_work}) {
+    for (const std::string& name : entries_of(work)) remove_tree(work / name);
+  }
+  if (!path_exists(layout_.images / "oci-layout")) {
+    replace_file(layout_.images / "oci-layout", layout_.images_work / "oci-layout",
+                 R"({"imageLayoutVersion":"1.0.0"})");
+  }
+  open_index();
+  sweep_strays();
+}
+
+ImageStore::~ImageStore() = default;
+
+void ImageStore::open_index() {
+  if (!path_exists(layout_.index)) return;
+  index_ = ImageIndex::from_json(read_file(layout_.index, kIndexMax));
+  for (const auto& [id, record] : index_.images) {
+    if (auto facts = read_facts(id, record)) facts_.emplace(id, std::move(facts));
+  }
+}
+
+// nullptr when something of the image is missing or wrong.
+std::shared_ptr<const Image> ImageStore::read_facts(const std::string& id, const ImageRecord& record) const try {
+  auto image = std::make_shared<Image>(parse_image_config(read_file(layout_.blob(id), kMetadataMax)));
+  if (image->id != id || image->chain_ids.size() != record.layers.size()) return nullptr;
+  for (const LayerRecord& layer : record.layers) {
+    if (!path_exists(layout_.layer(layer.chain_id) / kLayerContent)) return nullptr;
+    image->size += layer.size;
+  }
+  image->manifest = record.manifest;
+  return image;
+} catch (const Error&) {
+  return nullptr;
+}
+
+// What a crash left behind between the moving in of content and the writing of the index, or the other way round.
+void ImageStore::sweep_strays() {
+  const auto blobs = index_.used_blobs();
+  for (const std::string& name : entries_of(layout_.blobs)) {
+    if (!blobs.contains("sha256:" + name)) remove_tree(layout_.blobs / name);
+  }
+  const auto chains = index_.used_chains();
+  for (const std::string& name : entries_of(layout_.layers)) {
+    if (name != layout_.layers_work.filename() && !chains.contains("sha256:" + name)) {
+      remove_tree(layout_.layers / name);
+    }
+  }
+}
+
+// --- Reading ---------------------------------------------------------------------------------------------------------
+
+Image ImageStore::snapshot(const std::string& id) const {
+  const auto facts = facts_.find(id);
+  if (facts == facts_.end()) {
+    throw Error(ErrorClass::kInternal, "image " + id + " is damaged: load it again");
+  }
+  Image image = *facts->second;
+  image.last_tagged = index_.images.at(id).last_tagged;
+  for (const std::string& canonical : index_.references_of(id)) {
+    const Reference reference = parse_reference_as_written(canonical);
+    (reference.digest.empty() ? image.repo_tags : image.repo_digests).push_back(reference.familiar());
+  }
+  std::ranges::sort(image.repo_tags);
+  std::ranges::sort(image.repo_digests);
+  return image;
+}
+
+std::vector<Image> ImageStore::list() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<Image> images;
+  for (const auto& [id, facts] : facts_) {
+    if (!index_.images.at(id).removed) images.push_back(snapshot(id));
+  }
+  std::ranges::sort(images, [](const Image& a, const Image& b) {
+    return std::tie(b.created_seconds, a.id) < std::tie(a.created_seconds, b.id);
+  });
+  return images;
+}
+
+Image ImageStore::get(const std::string& name) const {
+  const std::lock_guard lock(mutex_);
+  return snapshot(index_.resolve(name));
+}
+
+std::vector<std::filesystem::path> ImageStore::layer_directories(const std::string& image_id) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = index_.images.find(image_id);
+  if (found == index_.images.end()) throw Error(ErrorClass::kNotFound, "No such image: " + image_id);
+  std::vector<std::filesystem::path> directories;
+  for (auto layer = found->second.layers.rbegin(); layer != found->second.layers.rend(); ++layer) {
+    directories.push_back(layout_.layer(layer->chain_id) / kLayerContent);
+  }
+  return directories;
+}
+
+std::vector<std::string> ImageStore::damaged() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<std::string> ids;
+  for (const auto& [id, record] : index_.images) {
+    if (!facts_.contains(id)) ids.push_back(id);
+  }
+  return ids;
+}
+
+// --- Changing --------------------------------------------------------------------------------------------------------
+
+// REQUIRES: mutex_. The index in memory changes only when the one on disk has.
+void ImageStore::commit(ImageIndex next) {
+  replace_file(layout_.index, layout_.images_work / "references.json", next.to_json());
+  index_ = std::move(next);
+  sync_directory(layout_.images);
+}
+
+std::string ImageStore::timestamp() const {
+  const auto now = options_.now().time_since_epoch();
+  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(now);
+  const auto fraction = std::chrono::duration_cast<std::chrono::nanoseconds>(now - seconds).count();
+  const std::time_t time = seconds.count();
+  std::tm parts{};
+  ::gmtime_r(&time, &parts);
+  std::array<char, 64> text{};
+  const std::size_t length = std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%S", &parts);
+  std::snprintf(text.data() + length, text.size() - length, ".%09ldZ", static_cast<long>(fraction));
+  return text.data();
+}
+
+void ImageStore::set_reference(ImageIndex& index, const Reference& reference, const std::string& id,
+                               LoadResult* result) const {
+  const bool is_tag = reference.digest.empty();
+  std::string& target = index.references[reference.canonical()];
+  if (result != nullptr && is_tag && !target.empty() && target != id) {
+    result->messages.push_back("The image " + reference.familiar() + " already exists, renaming the old one with ID " +
+                               target + " to empty string");
+  }
+  target = id;
+  if (is_tag) index.images.at(id).last_tagged = timestamp();
+  if (result != nullptr && is_tag) result->messages.push_back("Loaded image: " + reference.familiar());
+}
+
+void ImageStore::tag(const std::string& name, const std::string& reference) {
+  const Reference parsed = parse_reference(reference);
+  if (!parsed.digest.empty())
+    throw Error(ErrorClass::kInvalidArgument, "refusing to create a tag with a digest reference");
+  const std::lock_guard lock(mutex_);
+  ImageIndex next = index_;
+  set_reference(next, parsed, index_.resolve(name), nullptr);
+  commit(std::move(next));
+}
+
+LoadResult ImageStore::apply_load(ImageIndex& index, const LoadStaging& staging) const {
+  LoadResult result;
+  for (const StagedImage& image : staging.images()) {
+    const std::string& id = image.facts.id;
+    const auto known = index.images.find(id);
+    if (known == index.images.end() || !facts_.contains(id)) {
+      index.images[id] = image.record;
+    } else {
+      // The same image again, perhaps compressed otherwise: what is here stays.
+      known->second.removed = false;
+    }
+    if (std::ranges::find(result.image_ids, id) == result.image_ids.end()) result.image_ids.push_back(id);
+    const std::size_t before = result.messages.size();
+    for (const Reference& reference : image.references) set_reference(index, reference, id, &result);
+    if (result.messages.size() == before) result.messages.push_back("Loaded image ID: " + id);
+  }
+  return result;
+}
+
+LoadResult ImageStore::load(const ByteSource& source, std::stop_token stop) {
+  LoadStaging staging(layout_, stop);
+  staging.read(source, options_.platform);
+  Trash trash;
+  LoadResult result;
+  std::unique_lock lock(mutex_, std::defer_lock);
+  while (true) {
+    staging.prepare_layers();
+    lock.lock();
+    // A removal may have taken a layer that this load counted on: then unpack it after all.
+    if (staging.has_all_layers()) break;
+    lock.unlock();
+  }
+  std::vector<LayerRecord> layers;
+  std::vector<std::string> blobs;
+  for (const StagedImage& image : staging.images()) {
+    layers.insert(layers.end(), image.record.layers.begin(), image.record.layers.end());
+    std::ranges::move(blobs_of(image.facts.id, image.record), std::back_inserter(blobs));
+  }
+  try {
+    staging.publish();
+    ImageIndex next = index_;
+    const ImageIndex before = index_;
+    result = apply_load(next, staging);
+    commit(std::move(next));
+    for (const StagedImage& image : staging.images()) {
+      const auto& facts = facts_[image.facts.id];
+      if (!facts) facts_[image.facts.id] = std::make_shared<Image>(image.facts);
+    }
+    trash = collect_dropped(before);
+  } catch (...) {
+    trash = collect(layers, blobs);
+    lock.unlock();
+    remove_all(trash);
+    throw;
+  }
+  std::ranges::move(collect(layers, blobs), std::back_inserter(trash));
+  lock.unlock();
+  remove_all(trash);
+  return result;
+}
+
+RemoveResult ImageStore::remove(const std::string& name, const RemoveOptions& options,
+                                std::span<const ImageUser> users) {
+  Trash trash;
+  RemoveResult result;
+  {
+    const std::lock_guard lock(mutex_);
+    const ImageIndex before = index_;
+    ImageIndex next = index_;
+    result = apply_removal(next, name, options, users);
+    commit(std::move(next));
+    trash = collect_dropped(before);
+  }
+  remove_all(trash);
+  return result;
+}
+
+void ImageStore::release_unused(std::span<const ImageUser> users) {
+  Trash trash;
+  {
+    const std::lock_guard lock(mutex_);
+    ImageIndex next = index_;
+    if (!drop_unused(next, users)) return;
+    const ImageIndex before = index_;
+    commit(std::move(next));
+    trash = collect_dropped(before);
+  }
+  remove_all(trash);
+}
+
+// REQUIRES: mutex_. What the records of `before` needed and today's do not.
+ImageStore::Trash ImageStore::collect_dropped(const ImageIndex& before) {
+  std::vector<LayerRecord> layers;
+  std::vector<std::string> blobs;
+  for (const auto& [id, record] : before.images) {
+    if (!index_.images.contains(id)) facts_.erase(id);
+    layers.insert(layers.end(), record.layers.begin(), record.layers.end());
+    std::ranges::move(blobs_of(id, record), std::back_inserter(blobs));
+  }
+  return collect(layers, blobs);
+}
+
+// REQUIRES: mutex_. Takes those of the layers and blobs that no image needs out of the store, with one rename each, and
+// returns where they lie now: removing a tree takes long, and is for after the lock.
+ImageStore::Trash ImageStore::collect(const std::vector<LayerRecord>& layers, const std::vector<std::string>& blobs) {
+  Trash trash;
+  const auto used_blobs = index_.used_blobs();
+  for (const std::string& blob : blobs) {
+    if (!used_blobs.contains(blob)) ::unlink(layout_.blob(blob).c_str());
+  }
+  const auto used_chains = index_.used_chains();
+  for (const LayerRecord& layer : layers) {
+    if (used_chains.contains(layer.chain_id)) continue;
+    const auto target = layout_.layers_work / ("removed-" + std::to_string(++trash_count_));
+    if (::rename(layout_.layer(layer.chain_id).c_str(), target.c_str()) == 0) trash.push_back(target);
+  }
+  return trash;
+}
+
+}  // namespace quoll::mgr

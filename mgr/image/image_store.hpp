@@ -1,0 +1,114 @@
+// The images of this host: content by digest, layers unpacked for overlayfs, references, loading and removing.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <stop_token>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "mgr/image/archive_images.hpp"
+#include "mgr/image/image.hpp"
+#include "mgr/image/image_index.hpp"
+#include "mgr/image/image_removal.hpp"
+#include "mgr/image/store_layout.hpp"
+#include "task/unique_fd.hpp"
+
+namespace quoll::mgr {
+
+class LoadStaging;
+
+struct LoadResult {
+  std::vector<std::string> messages;   // Docker's lines: "Loaded image: busybox:latest"
+  std::vector<std::string> image_ids;  // in the archive's order, each once
+};
+
+struct ImageStoreOptions {
+  Platform platform = host_platform();  // which image of a multi-platform archive is taken
+  std::function<std::chrono::system_clock::time_point()> now = &std::chrono::system_clock::now;
+};
+
+// On disk, below the root:
+//   images/blobs/sha256/HEX   configurations, manifests and layers as they were loaded
+//   images/references.json    the index; replaced as a whole, and the only thing that makes an image exist
+//   layers/HEX/diff           a layer unpacked, named by its chain id; layers/HEX/layer.json its facts
+//   images/work, layers/work  what is being loaded or removed; emptied at the start
+// Everything is written and flushed before the index names it, and dropped after the index has ceased to. So after a
+// crash at any moment the index is right, and what it does not name is swept at the next start.
+//
+// Lifetime: the process's; a second store on the same root is refused.
+// Thread:   all methods from any thread; they block on the disk, so call them on the blocking pool.
+// Cancel:   load() throws kCancelled at the next piece of work, and nothing of it remains.
+// Errors:   kResourceExhausted when the disk is full; nothing half-made remains.
+class ImageStore {
+ public:
+  // Opens or creates the store. Errors: kUnavailable when it is in use; kInternal when the index is damaged.
+  explicit ImageStore(std::filesystem::path root, ImageStoreOptions options = {});
+  ImageStore(const ImageStore&) = delete;
+  ImageStore& operator=(const ImageStore&) = delete;
+  ~ImageStore();
+
+  // All images, the newest first.
+  std::vector<Image> list() const;
+
+  // By reference, id, or an unambiguous beginning of one. Errors: kNotFound "No such image: x:latest".
+  Image get(const std::string& name) const;
+
+  // Takes in an archive of `docker save` or an OCI layout; several at a time may run.
+  //
+  // Errors:   kInvalidArgument for a damaged or false archive; what `source` throws.
+  LoadResult load(const ByteSource& source, std::stop_token stop);
+
+  // Adds a reference to an image, taking it from another that has it. Errors: as get(), kInvalidArgument.
+  void tag(const std::string& name, const std::string& reference);
+
+  // Untags or deletes, as Docker does. `users` are all containers, of whatever image.
+  //
+  // Errors:   kNotFound; kConflict with Docker's words.
+  RemoveResult remove(const std::string& name, const RemoveOptions& options, std::span<const ImageUser> users);
+
+  // The unpacked layers, top first, as overlayfs wants its lower directories. Also of an image that was removed by
+  // force while a container uses it. Errors: kNotFound.
+  std::vector<std::filesystem::path> layer_directories(const std::string& image_id) const;
+
+  // Drops images that were removed by force once no container uses them. Call after a container was removed.
+  void release_unused(std::span<const ImageUser> users);
+
+  // Images that the index names but whose files are missing or wrong. They are not listed; loading one again repairs
+  // it.
+  std::vector<std::string> damaged() const;
+
+ private:
+  using Trash = std::vector<std::filesystem::path>;
+
+  void open_index();
+  void sweep_strays();
+  std::shared_ptr<const Image> read_facts(const std::string& id, const ImageRecord& record) const;
+  Image snapshot(const std::string& id) const;
+  void commit(ImageIndex next);
+  void set_reference(ImageIndex& index, const Reference& reference, const std::string& id, LoadResult* result) const;
+  LoadResult apply_load(ImageIndex& index, const LoadStaging& staging) const;
+  Trash collect(const std::vector<LayerRecord>& layers, const std::vector<std::string>& blobs);
+  Trash collect_dropped(const ImageIndex& before);
+  std::string timestamp() const;
+
+  // Constant after construction.
+  const StoreLayout layout_;
+  const ImageStoreOptions options_;
+  UniqueFd lock_;
+
+  mutable std::mutex mutex_;
+  // Guarded by mutex_.
+  ImageIndex index_;
+  std::map<std::string, std::shared_ptr<const Image>> facts_;  // images in good order, without their references
+  std::uint64_t trash_count_ = 0;
+};
+
+}  // namespace quoll::mgr

@@ -1,0 +1,254 @@
+#include "mgr/image/layer_writer.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <limits>
+#include <string_view>
+
+#include "mgr/image/remove_tree.hpp"
+#include "task/error.hpp"
+
+namespace quoll::mgr {
+
+namespace {
+
+constexpr std::string_view kWhiteoutPrefix = ".wh.";
+constexpr std::string_view kMetaPrefix = ".wh..wh.";
+constexpr std::string_view kOpaqueMark = ".wh..wh..opq";
+constexpr const char* kOpaqueAttribute = "trusted.overlay.opaque";
+constexpr std::int64_t kOwnerMax = std::numeric_limits<std::uint32_t>::max() - 1;
+
+[[noreturn]] void refuse(const std::string& path, const std::string& reason) {
+  throw Error(ErrorClass::kInvalidArgument, "archive entry \"" + path + "\": " + reason);
+}
+
+// A failed call on an entry: what only the entry can be blamed for is the client's fault, the rest is ours.
+[[noreturn]] void fail(int error, const std::string& path, const char* action) {
+  const std::string what = "archive entry \"" + path + "\": " + action;
+  const Error cause = system_error(error, what);
+  const bool entry_is_wrong = error == ENOENT || error == ENOTDIR || error == ELOOP || error == ENAMETOOLONG ||
+                              error == EEXIST || error == EINVAL || error == EFBIG || error == EISDIR ||
+                              error == EMLINK || error == E2BIG || error == ERANGE;
+  throw Error(entry_is_wrong ? ErrorClass::kInvalidArgument : cause.error_class(), cause.message());
+}
+
+std::string checked_path(const TarEntry& entry, const std::string& path, const char* what) {
+  auto clean = clean_archive_path(path);
+  if (!clean) refuse(entry.path, std::string(what) + " leads outside the layer");
+  return std::move(*clean);
+}
+
+bool is_whiteout(const struct stat& status) { return S_ISCHR(status.st_mode) && status.st_rdev == makedev(0, 0); }
+
+// An attribute that steers overlayfs itself must come from us only.
+bool is_forbidden_attribute(std::string_view name) {
+  return name.starts_with("trusted.overlay.") || name.starts_with("user.overlay.");
+}
+
+// Attributes that the file system or our privileges cannot hold are dropped, as Docker does; a file capability is not,
+// because the program would silently lose its right.
+bool may_drop_attribute(std::string_view name, int error) {
+  return (error == ENOTSUP || error == EPERM) && name != "security.capability";
+}
+
+void set_attributes(int parent, const std::string& name, const TarEntry& entry) {
+  // No *at call sets attributes: the parent's /proc link names it, and the l-variant does not follow the last
+  // component.
+  const std::string path = "/proc/self/fd/" + std::to_string(parent) + "/" + name;
+  for (const auto& [key, value] : entry.xattrs) {
+    if (is_forbidden_attribute(key)) continue;
+    if (::lsetxattr(path.c_str(), key.c_str(), value.data(), value.size(), 0) != 0 && !may_drop_attribute(key, errno)) {
+      fail(errno, entry.path, "set extended attribute");
+    }
+  }
+}
+
+// Owner first: changing it clears setuid and file capabilities.
+void set_metadata(int parent, const std::string& name, const TarEntry& entry) {
+  if (entry.uid < 0 || entry.uid > kOwnerMax || entry.gid < 0 || entry.gid > kOwnerMax) {
+    refuse(entry.path, "owner out of range");
+  }
+  const char* path = name.c_str();
+  if (::fchownat(parent, path, static_cast<uid_t>(entry.uid), static_cast<gid_t>(entry.gid), AT_SYMLINK_NOFOLLOW) !=
+      0) {
+    fail(errno, entry.path, "set owner");
+  }
+  // REQUIRES of fchmodat, which follows links: `name` is what this writer has just made, and no link.
+  if (entry.type != TarEntryType::kSymlink && ::fchmodat(parent, path, entry.mode, 0) != 0) {
+    fail(errno, entry.path, "set mode");
+  }
+  set_attributes(parent, name, entry);
+  const timespec times[2] = {entry.mtime, entry.mtime};
+  if (::utimensat(parent, path, times, AT_SYMLINK_NOFOLLOW) != 0) fail(errno, entry.path, "set time");
+}
+
+void set_opaque(int directory_fd, const std::string& path) {
+  if (::fsetxattr(directory_fd, kOpaqueAttribute, "y", 1, 0) != 0) fail(errno, path, "mark directory opaque");
+}
+
+void write_at(int fd, const TarBlock& block, const std::string& path) {
+  std::size_t done = 0;
+  while (done < block.bytes.size()) {
+    const ssize_t written =
+        ::pwrite(fd, block.bytes.data() + done, block.bytes.size() - done, block.offset + static_cast<off_t>(done));
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) fail(errno, path, "write");
+    done += static_cast<std::size_t>(written);
+  }
+}
+
+}  // namespace
+
+int LayerWriter::parent_fd(const std::string& parent) {
+  if (!cached_parent_fd_ || cached_parent_ != parent) {
+    cached_parent_fd_ = make_directories_in_root(root_fd_, parent);
+    cached_parent_ = parent;
+  }
+  return cached_parent_fd_.get();
+}
+
+void LayerWriter::remove_existing(int parent, const std::string& name) {
+  struct stat status{};
+  if (::fstatat(parent, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) return;
+  if (!remove_tree_at(parent, name.c_str())) refuse(name, "cannot replace an earlier entry");
+  // Through a link, the parent's own name may have been what went: resolve it again. No clean path starts with a slash.
+  cached_parent_ = "/";
+}
+
+void LayerWriter::add(const TarEntry& entry, TarReader& reader) {
+  if (entry.path.find('\0') != std::string::npos) refuse(entry.path, "name holds a zero byte");
+  const std::string path = checked_path(entry, entry.path, "name");
+  const SplitPath split = split_path(path);
+  if (path.empty()) {
+    if (entry.type != TarEntryType::kDirectory) refuse(entry.path, "the root must be a directory");
+    set_metadata(root_fd_, ".", entry);
+    directory_times_.push_back({"", entry.mtime});
+    return;
+  }
+  const int parent = parent_fd(split.parent);
+  if (split.name.starts_with(kWhiteoutPrefix)) return add_whiteout(parent, entry.path, split.name);
+  if (entry.type == TarEntryType::kDirectory) return add_directory(parent, path, split.name, entry);
+  if (entry.type == TarEntryType::kHardLink) return add_hard_link(parent, path, split.name, entry);
+  remove_existing(parent, split.name);
+  switch (entry.type) {
+    case TarEntryType::kFile:
+      add_file(parent, split.name, entry, reader);
+      break;
+    case TarEntryType::kSymlink:
+      add_symlink(parent, split.name, entry);
+      break;
+    case TarEntryType::kCharDevice:
+    case TarEntryType::kBlockDevice:
+    case TarEntryType::kFifo:
+      add_node(parent, split.name, entry);
+      break;
+    default:
+      refuse(entry.path, "unsupported type");
+  }
+}
+
+void LayerWriter::add_whiteout(int parent, const std::string& path, const std::string& name) {
+  if (name == kOpaqueMark) return set_opaque(parent, path);
+  if (name.starts_with(kMetaPrefix)) return;  // bookkeeping of the old aufs driver
+  const std::string hidden = name.substr(kWhiteoutPrefix.size());
+  if (hidden.empty() || hidden == "." || hidden == "..") refuse(path, "invalid whiteout");
+  struct stat status{};
+  if (::fstatat(parent, hidden.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0) {
+    // A whiteout speaks of the layers below. What this layer brings itself stays, but a directory of that name must not
+    // show the lower one's content.
+    if (!S_ISDIR(status.st_mode)) return;
+    const UniqueFd directory(::openat(parent, hidden.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    if (!directory) fail(errno, path, "open directory");
+    return set_opaque(directory.get(), path);
+  }
+  if (::mknodat(parent, hidden.c_str(), S_IFCHR, makedev(0, 0)) != 0) fail(errno, path, "make whiteout");
+}
+
+void LayerWriter::add_directory(int parent, const std::string& path, const std::string& name, const TarEntry& entry) {
+  struct stat status{};
+  bool opaque = false;
+  if (::fstatat(parent, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0) {
+    opaque = is_whiteout(status);
+    if (!S_ISDIR(status.st_mode)) {
+      remove_existing(parent, name);
+      if (::mkdirat(parent, name.c_str(), 0700) != 0) fail(errno, entry.path, "make directory");
+    }
+  } else if (::mkdirat(parent, name.c_str(), 0700) != 0) {
+    fail(errno, entry.path, "make directory");
+  }
+  const UniqueFd directory(::openat(parent, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  if (!directory) fail(errno, entry.path, "open directory");
+  set_metadata(parent, name, entry);
+  if (opaque) set_opaque(directory.get(), entry.path);
+  directory_times_.push_back({path, entry.mtime});
+}
+
+void LayerWriter::add_file(int parent, const std::string& name, const TarEntry& entry, TarReader& reader) {
+  const UniqueFd file(::openat(parent, name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
+  if (!file) fail(errno, entry.path, "create file");
+  TarBlock block;
+  while (reader.read_block(block)) write_at(file.get(), block, entry.path);
+  // A sparse file may end in a hole.
+  if (::ftruncate(file.get(), entry.size) != 0) fail(errno, entry.path, "set size");
+  if (entry.size > std::numeric_limits<std::int64_t>::max() - size_) refuse(entry.path, "size out of range");
+  size_ += entry.size;
+  set_metadata(parent, name, entry);
+}
+
+void LayerWriter::add_hard_link(int parent, const std::string& path, const std::string& name, const TarEntry& entry) {
+  const std::string target = checked_path(entry, entry.link_target, "link target");
+  if (target == path) return;
+  const SplitPath split = split_path(target);
+  const auto target_parent = open_directory_in_root(root_fd_, split.parent);
+  struct stat source{};
+  if (split.name.empty() || !target_parent ||
+      ::fstatat(target_parent->get(), split.name.c_str(), &source, AT_SYMLINK_NOFOLLOW) != 0) {
+    refuse(entry.path, "hard link to \"" + entry.link_target + "\", which is not in the layer");
+  }
+  if (S_ISDIR(source.st_mode)) refuse(entry.path, "hard link to a directory");
+  struct stat existing{};
+  if (::fstatat(parent, name.c_str(), &existing, AT_SYMLINK_NOFOLLOW) == 0) {
+    // Two names of one file: removing the one could be removing the target.
+    if (existing.st_ino == source.st_ino && existing.st_dev == source.st_dev) return;
+    remove_existing(parent, name);
+  }
+  if (::linkat(target_parent->get(), split.name.c_str(), parent, name.c_str(), 0) != 0) {
+    fail(errno, entry.path, "hard link");
+  }
+}
+
+void LayerWriter::add_symlink(int parent, const std::string& name, const TarEntry& entry) {
+  if (entry.link_target.empty()) refuse(entry.path, "symbolic link without a target");
+  if (::symlinkat(entry.link_target.c_str(), parent, name.c_str()) != 0) fail(errno, entry.path, "symbolic link");
+  set_metadata(parent, name, entry);
+}
+
+void LayerWriter::add_node(int parent, const std::string& name, const TarEntry& entry) {
+  mode_t type = S_IFIFO;
+  if (entry.type == TarEntryType::kCharDevice) type = S_IFCHR;
+  if (entry.type == TarEntryType::kBlockDevice) type = S_IFBLK;
+  const dev_t device = entry.type == TarEntryType::kFifo ? 0 : makedev(entry.device_major, entry.device_minor);
+  if (::mknodat(parent, name.c_str(), type | 0600, device) != 0) fail(errno, entry.path, "make node");
+  set_metadata(parent, name, entry);
+}
+
+void LayerWriter::finish() {
+  for (const auto& [path, mtime] : directory_times_) {
+    const SplitPath split = split_path(path);
+    const timespec times[2] = {mtime, mtime};
+    try {
+      const auto parent = open_directory_in_root(root_fd_, split.parent);
+      const char* name = split.name.empty() ? "." : split.name.c_str();
+      if (parent) ::utimensat(parent->get(), name, times, AT_SYMLINK_NOFOLLOW);
+    } catch (const Error&) {
+      // A later entry put something else in the directory's place: its time is no longer anybody's.
+    }
+  }
+}
+
+}  // namespace quoll::mgr

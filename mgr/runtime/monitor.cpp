@@ -1,0 +1,204 @@
+#include "mgr/runtime/monitor.hpp"
+
+#include <fcntl.h>
+#include <spdlog/spdlog.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+#include <cerrno>
+#include <charconv>
+#include <nlohmann/json.hpp>
+
+#include "mgr/image/durable_file.hpp"
+#include "task/error.hpp"
+#include "task/fd.hpp"
+#include "task/process.hpp"
+
+namespace quoll::mgr {
+namespace {
+
+constexpr int kSyncPipe = 3;  // the number of the sync pipe in the monitor
+constexpr std::size_t kSyncMessageBytesMax = 64 * 1024;
+constexpr std::size_t kSmallFileBytesMax = 64 * 1024;
+
+const std::vector<std::string>& program_environment() {
+  static const std::vector<std::string> environment{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"};
+  return environment;
+}
+
+std::string find_program(const std::string& name) {
+  if (name.find('/') != std::string::npos) return ::access(name.c_str(), X_OK) == 0 ? name : "";
+  for (const char* directory : {"/usr/local/sbin/", "/usr/local/bin/", "/usr/sbin/", "/usr/bin/", "/sbin/", "/bin/"}) {
+    if (::access((directory + name).c_str(), X_OK) == 0) return directory + name;
+  }
+  return "";
+}
+
+std::string own_directory() {
+  char path[4096];
+  const ssize_t length = ::readlink("/proc/self/exe", path, sizeof path);
+  if (length < 0) throw system_error(errno, "readlink /proc/self/exe");
+  const std::string_view whole(path, static_cast<std::size_t>(length));
+  return std::string(whole.substr(0, whole.rfind('/')));
+}
+
+std::vector<std::string> monitor_arguments(const RuntimePrograms& programs, const MonitoredContainer& container) {
+  std::vector<std::string> argv{
+      programs.monitor, "--api-version", "1", "--cid", container.id, "--cuuid", container.id, "--name", container.name,
+      "--bundle", container.bundle, "--container-pidfile", container.bundle + "/init.pid", "--conmon-pidfile",
+      container.bundle + "/monitor.pid", "--exit-dir", container.bundle + "/exit", "--full-attach", "--no-sync-log",
+      "--log-level", "error", "--runtime", programs.shim, "--runtime-arg", "--quoll-runtime=" + programs.runtime,
+      "--runtime-arg", "--root", "--runtime-arg", programs.state_directory, "--log-path",
+      container.log_path.empty() ? "none" : "k8s-file:" + container.log_path};
+  if (container.terminal) argv.push_back("--terminal");
+  if (container.open_stdin) argv.insert(argv.end(), {"--stdin", "--leave-stdin-open"});
+  return argv;
+}
+
+task::Task<std::string> read_sync_message(UniqueFd pipe) {
+  task::AsyncFd reader(std::move(pipe));
+  std::string message;
+  char buffer[4096];
+  while (message.size() < kSyncMessageBytesMax && message.find('\n') == std::string::npos) {
+    const std::size_t bytes = co_await reader.read_some(buffer);
+    if (bytes == 0) break;
+    message.append(buffer, bytes);
+  }
+  co_return message;
+}
+
+// The pid in a sync message. Errors: the runtime's complaint.
+int parse_sync_message(const std::string& message) {
+  const auto json = nlohmann::json::parse(message, nullptr, false);
+  if (!json.is_object() || !json.contains("data")) {
+    throw Error(ErrorClass::kInternal, "the container's monitor ended without a word");
+  }
+  const int pid = json.value("data", -1);
+  if (pid > 0) return pid;
+  std::string reason = json.value("message", "the runtime gave no reason");
+  while (!reason.empty() && (reason.back() == '\n' || reason.back() == ' ')) reason.pop_back();
+  throw Error(ErrorClass::kInvalidArgument,
+              "failed to create task for container: failed to create shim task: OCI runtime create failed: " + reason);
+}
+
+int read_pid_file(const std::string& path) {
+  const std::string text = read_file(path, kSmallFileBytesMax);
+  int pid = 0;
+  std::from_chars(text.data(), text.data() + text.size(), pid);
+  if (pid <= 0) throw Error(ErrorClass::kInternal, path + ": no pid in it");
+  return pid;
+}
+
+task::Task<task::CommandResult> run_runtime(const RuntimePrograms& programs, std::vector<std::string> arguments) {
+  arguments.insert(arguments.begin(), {programs.runtime, "--root", programs.state_directory});
+  task::CommandOptions options;
+  options.env = program_environment();
+  co_return co_await task::run_command(std::move(arguments), std::move(options));
+}
+
+}  // namespace
+
+RuntimePrograms find_runtime_programs(const std::string& wanted, std::string state_directory) {
+  RuntimePrograms programs;
+  programs.monitor = find_program("conmon");
+  if (programs.monitor.empty()) throw Error(ErrorClass::kFailedPrecondition, "conmon is not installed");
+  programs.runtime = wanted.empty() ? find_program("crun") : find_program(wanted);
+  if (programs.runtime.empty() && wanted.empty()) programs.runtime = find_program("runc");
+  if (programs.runtime.empty()) {
+    throw Error(ErrorClass::kFailedPrecondition,
+                wanted.empty() ? "neither crun nor runc is installed" : "runtime " + wanted + " is not installed");
+  }
+  programs.shim = own_directory() + "/quoll-runtime";
+  if (::access(programs.shim.c_str(), X_OK) != 0) {
+    throw Error(ErrorClass::kFailedPrecondition, programs.shim + " is missing: it belongs beside the daemon");
+  }
+  programs.state_directory = std::move(state_directory);
+  return programs;
+}
+
+task::Task<MonitorProcesses> create_with_monitor(const RuntimePrograms& programs, const MonitoredContainer& container) {
+  int ends[2];
+  if (::pipe2(ends, O_CLOEXEC) != 0) throw system_error(errno, "pipe");
+  UniqueFd reading(ends[0]);
+  UniqueFd writing(ends[1]);
+
+  task::ProcessOptions options;
+  options.argv = monitor_arguments(programs, container);
+  options.env = program_environment();
+  options.env->push_back("_OCI_SYNCPIPE=" + std::to_string(kSyncPipe));
+  options.inherited_fds = {{writing.get(), kSyncPipe}};
+  task::Process launcher = task::Process::start(options);
+  writing.reset();
+
+  MonitorProcesses processes;
+  processes.init_pid = parse_sync_message(co_await read_sync_message(std::move(reading)));
+  // The launcher has forked the monitor; when it has ended, the pid file is written.
+  co_await launcher.wait();
+  processes.monitor_pid = read_pid_file(container.bundle + "/monitor.pid");
+  processes.monitor_start_time = process_start_time(processes.monitor_pid);
+  co_return processes;
+}
+
+task::Task<void> runtime_start(const RuntimePrograms& programs, const std::string& id) {
+  const task::CommandResult result = co_await run_runtime(programs, {"start", id});
+  if (result.exit.success()) co_return;
+  throw Error(ErrorClass::kInvalidArgument, "failed to start container: OCI runtime start failed: " + result.standard_error);
+}
+
+task::Task<void> runtime_delete(const RuntimePrograms& programs, const std::string& id) {
+  const task::CommandResult result = co_await run_runtime(programs, {"delete", "--force", id});
+  if (!result.exit.success()) spdlog::debug("container {}: runtime delete: {}", id, result.standard_error);
+}
+
+task::Task<std::optional<std::string>> runtime_status(const RuntimePrograms& programs, const std::string& id) {
+  const task::CommandResult result = co_await run_runtime(programs, {"state", id});
+  if (!result.exit.success()) co_return std::nullopt;
+  const auto json = nlohmann::json::parse(result.standard_output, nullptr, false);
+  if (!json.is_object()) co_return std::nullopt;
+  co_return json.value("status", "");
+}
+
+void request_log_reopen(const std::string& bundle) {
+  const UniqueFd control(::open((bundle + "/ctl").c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC));
+  if (!control) return;
+  constexpr std::string_view kReopen = "2 0 0\n";  // type 2 with no size: conmon's word for reopening logs
+  if (::write(control.get(), kReopen.data(), kReopen.size()) < 0) {
+    spdlog::warn("{}: the monitor takes no request: {}", bundle, std::strerror(errno));
+  }
+}
+
+std::optional<ExitStatus> read_exit_status(const std::string& bundle, const std::string& id) {
+  const std::string path = bundle + "/exit/" + id;
+  struct stat status;
+  if (::stat(path.c_str(), &status) != 0) return std::nullopt;
+  const std::string text = read_file(path, kSmallFileBytesMax);
+  ExitStatus exit;
+  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), exit.code);
+  if (parsed.ec != std::errc()) return std::nullopt;
+  exit.finished_at_ns = status.st_mtim.tv_sec * 1'000'000'000LL + status.st_mtim.tv_nsec;
+  return exit;
+}
+
+std::uint64_t process_start_time(int pid) {
+  const UniqueFd file(::open(("/proc/" + std::to_string(pid) + "/stat").c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file) return 0;
+  char text[1024];
+  const ssize_t bytes = ::read(file.get(), text, sizeof text);
+  if (bytes <= 0) return 0;
+  // The second field is the program's name in parentheses, and may hold anything: count from the last one.
+  std::string_view rest(text, static_cast<std::size_t>(bytes));
+  rest.remove_prefix(std::min(rest.rfind(')') + 1, rest.size()));
+  for (int field = 2; field < 22; ++field) rest.remove_prefix(std::min(rest.find(' ', 1), rest.size()));
+  std::uint64_t ticks = 0;
+  if (!rest.empty()) std::from_chars(rest.data() + 1, rest.data() + rest.size(), ticks);
+  return ticks;
+}
+
+UniqueFd open_process(int pid, std::uint64_t start_time) {
+  if (pid <= 0) return UniqueFd();
+  UniqueFd process(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+  if (process && start_time != 0 && process_start_time(pid) != start_time) process.reset();
+  return process;
+}
+
+}  // namespace quoll::mgr

@@ -1,0 +1,73 @@
+// The outside programs of a container's life: conmon, which stays with it, and the OCI runtime, which makes and starts it.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "task/task.hpp"
+#include "task/unique_fd.hpp"
+
+namespace quoll::mgr {
+
+// Where the programs are; constant for the daemon's life.
+struct RuntimePrograms {
+  std::string monitor = "/usr/bin/conmon";
+  std::string shim;          // quoll-runtime, which mounts the root filesystem (runtime/shim_main.cpp)
+  std::string runtime;       // crun or runc, absolute
+  std::string state_directory;  // the runtime's --root, on a file system that a reboot clears
+};
+
+// Picks the runtime: `wanted` (a name or a path) where it is given, else crun, else runc.
+//
+// Errors: kFailedPrecondition naming the program that is missing.
+RuntimePrograms find_runtime_programs(const std::string& wanted, std::string state_directory);
+
+// One container as the monitor sees it.
+struct MonitoredContainer {
+  std::string id;
+  std::string name;
+  std::string bundle;    // holds config.json and overlay; the monitor adds its control files and exit/ID
+  std::string log_path;  // empty: output is not kept
+  bool terminal = false;
+  bool open_stdin = false;
+};
+
+struct MonitorProcesses {
+  int monitor_pid = 0;
+  std::uint64_t monitor_start_time = 0;  // tells it from a later process with the same pid
+  int init_pid = 0;
+};
+
+// Starts the monitor, which has the runtime create the container; its init process then waits for runtime_start().
+//
+// Cancel: the monitor and what it made are gone when Cancelled is thrown.
+// Errors: kInvalidArgument with the runtime's own words where the container cannot be; nothing of it is left.
+task::Task<MonitorProcesses> create_with_monitor(const RuntimePrograms& programs, const MonitoredContainer& container);
+
+// Lets the init process run its program.
+task::Task<void> runtime_start(const RuntimePrograms& programs, const std::string& id);
+
+// Kills what is left and removes the runtime's state and the cgroups. Of no effect on an unknown id.
+task::Task<void> runtime_delete(const RuntimePrograms& programs, const std::string& id);
+
+// The runtime's word for the container ("created", "running", "stopped"); nothing where it has none.
+task::Task<std::optional<std::string>> runtime_status(const RuntimePrograms& programs, const std::string& id);
+
+// Asks the monitor to close its log file and open a new one. Never blocks; a monitor that is gone is ignored.
+void request_log_reopen(const std::string& bundle);
+
+// The exit code that the monitor left; nothing where there is none yet.
+struct ExitStatus {
+  int code = 0;
+  std::int64_t finished_at_ns = 0;
+};
+std::optional<ExitStatus> read_exit_status(const std::string& bundle, const std::string& id);
+
+// Field 22 of /proc/PID/stat; 0 where there is no such process.
+std::uint64_t process_start_time(int pid);
+
+// A descriptor of the process, if it still is the one that started then. Errors: none; an empty descriptor.
+UniqueFd open_process(int pid, std::uint64_t start_time);
+
+}  // namespace quoll::mgr

@@ -1,0 +1,399 @@
+"""The daemon itself: one on a root, killed at any moment and started again, stopped, configured, on a full disk."""
+
+import concurrent.futures
+import glob
+import json
+import os
+import random
+import re
+import signal
+import socket
+import stat
+import subprocess
+import threading
+
+import pytest
+
+import containers
+import leftovers
+from daemon import QUOLLD, free_port
+from http_client import HttpClient
+from waiting import eventually
+
+
+def quolld(tmp_path, *arguments, timeout=20):
+    """A quolld that is expected to end by itself; its CompletedProcess."""
+    command = [QUOLLD, "--root", str(tmp_path / "r"), "--exec-root", str(tmp_path / "x"), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=timeout, stdin=subprocess.DEVNULL)
+
+
+# -- one daemon on a root --
+
+
+def test_a_second_daemon_on_the_same_root_is_refused(make_daemon, tmp_path):
+    first = make_daemon()
+    container = containers.run(first, containers.SILENT)
+    second = quolld(tmp_path, "--root", first.root) if False else subprocess.run(
+        [QUOLLD, "--root", first.root, "--exec-root", str(tmp_path / "x")], capture_output=True, text=True, timeout=20)
+    assert second.returncode != 0
+    assert f"{first.root} is in use by another daemon" in second.stderr
+    assert containers.state(first, container)["Running"]
+    assert containers.logs(first, containers.finished(first, "echo unharmed")) == b"unharmed\n"
+
+
+def test_a_second_daemon_on_the_same_exec_root_or_socket_is_refused(make_daemon, tmp_path):
+    first = make_daemon()
+    second = subprocess.run([QUOLLD, "--root", str(tmp_path / "r"), "--exec-root", first.exec_root], capture_output=True, text=True, timeout=20)
+    assert second.returncode != 0 and f"{first.exec_root} is in use by another daemon" in second.stderr
+    third = quolld(tmp_path, "--host", f"unix://{first.socket_path}")
+    assert third.returncode != 0 and first.socket_path in third.stderr
+    fourth = quolld(tmp_path, "--host", f"tcp://127.0.0.1:{first.port}")
+    assert fourth.returncode != 0 and "in use" in fourth.stderr
+    fifth = quolld(tmp_path, "--pidfile", first.pid_file)
+    assert fifth.returncode != 0 and str(first.pid) in fifth.stderr
+    assert first.http.get("/_ping").status == 200
+    with open(first.pid_file) as file:
+        assert int(file.read()) == first.pid
+
+
+def test_two_daemons_side_by_side_know_nothing_of_each_other(make_daemon):
+    one, two = make_daemon(), make_daemon()
+    container = containers.run(one, containers.SILENT, name="same")
+    containers.run(two, containers.SILENT, name="same")
+    two.docker("rm", "-f", "same")
+    assert containers.state(one, container)["Running"]
+
+
+# -- killed and started again --
+
+
+def test_a_container_that_writes_while_the_daemon_is_killed_loses_no_line(make_daemon):
+    daemon = make_daemon()
+    script = "trap 'stop=1' TERM; i=0; while [ -z \"$stop\" ]; do i=$((i + 1)); echo $i; done; echo last; exit 9"
+    container = containers.run(daemon, script)
+    for _ in range(3):
+        some = len(containers.logs(daemon, container))
+        eventually(lambda: len(containers.logs(daemon, container)) > some + 1000, what="more lines")
+        daemon.kill9()
+        daemon.start()
+    assert containers.state(daemon, container)["Running"]
+    follower = daemon.tcp.stream(f"/containers/{container}/logs?stdout=1&follow=1")
+    daemon.docker("stop", container)
+    assert containers.state(daemon, container)["ExitCode"] == 9
+    whole = containers.logs(daemon, container)
+    *numbers, last = whole.decode().split()
+    assert last == "last" and numbers == [str(number) for number in range(1, len(numbers) + 1)]
+    with follower:
+        assert containers.payload(follower.read_all()) == whole
+
+
+def test_a_container_with_rotated_logs_loses_no_line_over_a_kill(make_daemon, tmp_path):
+    daemon = make_daemon()
+    script = "i=0; while [ ! -e /gate/stop ]; do i=$((i + 1)); echo $i; done; echo last"
+    container = containers.run(daemon, script, "--log-opt", "max-size=100k", "--log-opt", "max-file=500", "-v", f"{tmp_path}:/gate")
+    for _ in range(3):
+        some = len(containers.logs(daemon, container))
+        eventually(lambda: len(containers.logs(daemon, container)) > some + 20_000, what="more lines")
+        daemon.kill9()
+        daemon.start()
+    (tmp_path / "stop").touch()
+    containers.wait(daemon, container)
+    *numbers, last = containers.logs(daemon, container).decode().split()
+    assert last == "last" and numbers == [str(number) for number in range(1, len(numbers) + 1)]
+
+
+def test_what_ended_while_no_daemon_ran_has_its_own_exit_status_and_whole_log(make_daemon, tmp_path):
+    daemon = make_daemon()
+    gate = ["-v", f"{tmp_path}:/gate"]
+    wait_for_gate = "while [ ! -e /gate/go ]; do sleep 0.02; done"
+    ended = containers.run(daemon, f"{wait_for_gate}; seq 1 5000; exit 42", *gate)
+    removed = containers.run(daemon, f"{wait_for_gate}; exit 1", "--rm", *gate)
+    pids = [containers.state(daemon, container)["Pid"] for container in (ended, removed)]
+    daemon.kill9()
+    (tmp_path / "go").touch()
+    eventually(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in pids), what="the containers' end")
+    daemon.start()
+    after = containers.state(daemon, ended)
+    assert (after["Status"], after["ExitCode"]) == ("exited", 42)
+    assert after["StartedAt"] < after["FinishedAt"]
+    assert containers.logs(daemon, ended).split() == [str(number).encode() for number in range(1, 5001)]
+    eventually(lambda: daemon.container_ids() == [ended], what="the removal of the --rm container")
+    containers.start(daemon, ended)
+    assert containers.wait(daemon, ended) == 42
+
+
+def test_a_running_container_can_be_handled_after_a_kill_as_before(make_daemon):
+    daemon = make_daemon()
+    graceful = containers.run(daemon, "trap 'exit 3' TERM; echo up; while true; do sleep 0.05; done", name="graceful")
+    stubborn = containers.run(daemon, "trap '' TERM; echo up; while true; do sleep 0.05; done", "-t", name="stubborn")
+    ends = containers.run(daemon, containers.SILENT, name="ends")
+    for container in (graceful, stubborn):
+        eventually(lambda: b"up" in daemon.http.get(f"/containers/{container}/logs?stdout=1").body)
+    before = {row["Id"]: row for row in daemon.http.get("/containers/json").json()}
+    daemon.kill9()
+    daemon.start()
+    after = {row["Id"]: row for row in daemon.http.get("/containers/json").json()}
+    for container in before:
+        for key in ("Names", "Image", "ImageID", "Command", "Created", "State"):
+            assert before[container][key] == after[container][key]
+    daemon.docker("stop", "graceful")
+    assert containers.state(daemon, graceful)["ExitCode"] == 3
+    daemon.docker("stop", "-t", "1", "stubborn")
+    assert containers.state(daemon, stubborn)["ExitCode"] == 137
+    with daemon.http.stream(f"/containers/{ends}/wait", method="POST") as waiting:
+        daemon.docker("kill", "ends")
+        assert json.loads(waiting.read_all()) == {"StatusCode": 137}
+    daemon.docker("start", "graceful")
+    assert containers.state(daemon, graceful)["Running"]
+
+
+def storm(daemon, stop):
+    """Creates, starts and removes until the daemon is no more."""
+    created = []
+    try:
+        while not stop.is_set():
+            container = containers.create(daemon, random.choice(["exit 0", containers.SILENT]))
+            created.append(container)
+            daemon.http.post(f"/containers/{container}/start", timeout=20)
+            if random.random() < 0.5:
+                daemon.http.delete(f"/containers/{container}?force=1", timeout=20)
+                created.pop()
+    except (OSError, AssertionError, Exception) as error:
+        if daemon.running() and not stop.is_set():
+            raise error
+    return created
+
+
+def test_a_daemon_killed_in_the_middle_of_anything_comes_back_with_everything(make_daemon):
+    daemon = make_daemon()
+    for round_number in range(10):
+        stop = threading.Event()
+        with concurrent.futures.ThreadPoolExecutor(4) as pool:
+            storms = [pool.submit(storm, daemon, stop) for _ in range(4)]
+            # Another moment each round, from the first create on.
+            eventually(lambda: daemon.container_ids() or all(future.done() for future in storms))
+            stop.wait(0.05 * round_number)
+            stop.set()
+            daemon.kill9()
+            kept = [container for future in storms for container in future.result(60)]
+        daemon.start()
+        ids = daemon.container_ids()
+        # What a create has answered is there; the last of each worker may be half removed.
+        assert set(kept) <= set(ids), f"round {round_number}"
+        for container in ids:
+            now = containers.state(daemon, container)
+            assert now["Status"] in ("created", "running", "exited"), now
+            assert (now["Status"] == "running") == (now["Pid"] > 0)
+        daemon.remove_containers()
+        assert daemon.container_ids() == []
+        eventually(lambda: not leftovers.conmon_processes(daemon.base), what="no monitor")
+        for folder in ("containers", "runtime"):
+            for parent in (daemon.root, daemon.exec_root):
+                assert os.listdir(f"{parent}/{folder}") == [] if os.path.exists(f"{parent}/{folder}") else True
+    assert containers.logs(daemon, containers.finished(daemon, "echo works")) == b"works\n"
+
+
+# -- stopped --
+
+
+def test_sigterm_leaves_containers_running(make_daemon):
+    daemon = make_daemon()
+    container = containers.run(daemon, "while true; do echo on; sleep 0.05; done")
+    pid = containers.state(daemon, container)["Pid"]
+    assert daemon.stop() == 0
+    assert os.path.exists(f"/proc/{pid}")
+    assert not os.path.exists(daemon.socket_path) and not os.path.exists(daemon.pid_file)
+    daemon.start()
+    assert containers.state(daemon, container)["Pid"] == pid
+
+
+def test_sigterm_stops_containers_where_that_is_configured(make_daemon):
+    daemon = make_daemon(arguments=["--no-live-restore"])
+    graceful = containers.run(daemon, "trap 'echo bye; exit 6' TERM; echo up; while true; do sleep 0.05; done")
+    stubborn = containers.run(daemon, "trap '' TERM; while true; do sleep 0.05; done", "--stop-timeout", "1")
+    eventually(lambda: containers.logs(daemon, graceful) == b"up\n")
+    assert daemon.stop() == 0
+    assert leftovers.conmon_processes(daemon.base) == {}
+    daemon.start()
+    assert (containers.state(daemon, graceful)["ExitCode"], containers.logs(daemon, graceful)) == (6, b"up\nbye\n")
+    assert containers.state(daemon, stubborn)["ExitCode"] == 137
+
+
+def test_sigterm_ends_the_daemon_although_clients_stay(make_daemon):
+    daemon = make_daemon(arguments=["--shutdown-timeout", "1"])
+    container = containers.run(daemon, containers.SILENT)
+    with daemon.tcp.stream(f"/containers/{container}/logs?stdout=1&follow=1"), \
+            daemon.http.stream(f"/containers/{container}/wait", method="POST"), daemon.http.connect(), daemon.tcp.connect():
+        assert daemon.stop(timeout=15) == 0
+
+
+def test_an_interrupt_ends_it_as_sigterm_does(make_daemon):
+    daemon = make_daemon(image=False)
+    daemon.process.send_signal(signal.SIGINT)
+    assert daemon.process.wait(20) == 0
+    daemon.process = None
+
+
+# -- configuration --
+
+
+@pytest.mark.parametrize("arguments, words", [
+    (["--no-such-flag"], "no-such-flag"), (["stray"], "stray"), (["--log-level", "loud"], "loud"),
+    (["--host", "ftp://x"], "neither unix:// nor tcp://"), (["--host", "tcp://127.0.0.1"], "no port"),
+    (["--host", "tcp://127.0.0.1:70000"], "not a port"), (["--host", "unix://relative"], "must be absolute"),
+    (["--host", "tcp://0.0.0.0:0"], "loopback only"), (["--host", "tcp://[::]:0"], "loopback only"),
+    (["--host", "tcp://192.0.2.1:2375"], "loopback only"), (["--debug-host", "tcp://0.0.0.0:0"], "loopback only"),
+    (["--root", "relative"], "must be absolute"), (["--config", "/no/such/file"], "/no/such/file"),
+    (["--runtime", "no-such-runtime"], "no-such-runtime is not installed"), (["--group", "no-such-group"], "no such group"),
+    (["--workers", "many"], "workers"), (["--host", "unix:///" + "x" * 200], "x" * 100)])
+def test_bad_flags_are_refused_in_words(tmp_path, arguments, words):
+    done = quolld(tmp_path, *arguments)
+    assert done.returncode not in (0, -signal.SIGSEGV, -signal.SIGABRT), done
+    assert words in done.stderr, done.stderr
+
+
+@pytest.mark.parametrize("config, words", [
+    ({"log-level": "debug"}, "specified both as a flag and in the configuration file: log-level"),
+    ({"hosts": ["unix:///tmp/x.sock"]}, "specified both as a flag and in the configuration file: hosts"),
+    ({"no-such-key": 1}, "no-such-key"), ({"live-restore": "yes"}, "live-restore"), ({"hosts": "unix:///x"}, "hosts"),
+    ({"shutdown-timeout": "x"}, "shutdown-timeout"), ([], "not a JSON object")])
+def test_a_bad_daemon_json_is_refused_in_words(tmp_path, config, words):
+    (tmp_path / "daemon.json").write_text(json.dumps(config))
+    host = f"unix://{tmp_path}/s" if config == {"hosts": ["unix:///tmp/x.sock"]} else None
+    done = quolld(tmp_path, "--config", str(tmp_path / "daemon.json"), "--log-level", "info", *(["--host", host] if host else []))
+    assert done.returncode == 1
+    assert words in done.stderr, done.stderr
+
+
+def test_the_short_and_the_other_names_of_a_flag_conflict_with_the_file_too(tmp_path):
+    for flags, key, value in ((["-l", "info"], "log-level", "debug"), (["--data-root", "/tmp/x"], "data-root", "/tmp/y"),
+                              (["-H", "unix:///tmp/x.sock"], "hosts", ["unix:///tmp/y.sock"]), (["--no-live-restore"], "live-restore", True)):
+        (tmp_path / "daemon.json").write_text(json.dumps({key: value}))
+        done = subprocess.run([QUOLLD, "--exec-root", str(tmp_path / "x"), "--config", str(tmp_path / "daemon.json"), *flags],
+                              capture_output=True, text=True, timeout=20)
+        assert done.returncode == 1 and f"specified both as a flag and in the configuration file: {key}" in done.stderr
+
+
+def test_daemon_json_is_obeyed(make_daemon, tmp_path):
+    port = free_port()
+    daemon = make_daemon(config={"live-restore": False, "debug-host": f"tcp://127.0.0.1:{port}", "workers": 1})
+    assert daemon.docker("info", "-f", "{{.LiveRestoreEnabled}}").stdout == "false\n"
+    answer = HttpClient(("127.0.0.1", port)).get("/debug/goroutine").expect(200)
+    assert answer.text.startswith("goroutine ")
+    HttpClient(("127.0.0.1", port)).get("/containers/json").expect(404)  # the debug listener has nothing else
+
+
+def test_help_and_version(tmp_path):
+    shown = quolld(tmp_path, "--help")
+    assert shown.returncode == 0
+    for flag in ("--root", "--exec-root", "--host", "--pidfile", "--log-level", "--runtime", "--debug-host", "--config"):
+        assert flag in shown.stdout
+    assert re.match(r"quolld \d+\.\d+", quolld(tmp_path, "--version").stdout)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_unix_socket_is_for_its_owner_and_group_only(make_daemon):
+    daemon = make_daemon(image=False, arguments=["--group", "daemon"])
+    status = os.stat(daemon.socket_path)
+    assert stat.S_IMODE(status.st_mode) == 0o660 and status.st_gid == 1
+
+
+@pytest.mark.parametrize("runtime", ["runc", "crun"])
+def test_the_runtime_can_be_chosen(make_daemon, runtime):
+    if runtime == "crun" and os.path.isdir("/sys/fs/cgroup/unified"):
+        # crun refuses a host with both kinds of cgroups; here the daemon alone sees such a host as it takes.
+        daemon = make_daemon(image=False, arguments=["--runtime", runtime])
+        assert daemon.docker("info", "-f", "{{.DefaultRuntime}}").stdout == f"{runtime}\n"
+        return
+    daemon = make_daemon(arguments=["--runtime", runtime])
+    assert daemon.docker("info", "-f", "{{.DefaultRuntime}}").stdout == f"{runtime}\n"
+    assert containers.logs(daemon, containers.finished(daemon, "echo works")) == b"works\n"
+
+
+# -- sockets and signals --
+
+
+def test_a_stale_socket_and_pid_file_are_replaced(make_daemon):
+    daemon = make_daemon(image=False)
+    daemon.kill9()
+    assert os.path.exists(daemon.socket_path) and os.path.exists(daemon.pid_file)
+    with socket.socket(socket.AF_UNIX) as probe, pytest.raises(ConnectionRefusedError):
+        probe.connect(daemon.socket_path)
+    daemon.start()
+    with open(daemon.pid_file) as file:
+        assert int(file.read()) == daemon.pid
+
+
+def test_a_file_that_is_no_socket_is_not_replaced(tmp_path):
+    (tmp_path / "precious").write_text("data")
+    done = quolld(tmp_path, "--host", f"unix://{tmp_path}/precious")
+    assert done.returncode == 1 and "precious" in done.stderr
+    assert (tmp_path / "precious").read_text() == "data"
+
+
+def test_sigusr1_dumps_into_the_log_and_a_file(make_daemon):
+    daemon = make_daemon()
+    container = containers.run(daemon, containers.SILENT)
+    with daemon.tcp.stream(f"/containers/{container}/logs?stdout=1&follow=1"):
+        daemon.leak_check("--expect-alive", "logs_container")
+        for count in (1, 2):
+            daemon.process.send_signal(signal.SIGUSR1)
+            pattern = f"{daemon.exec_root}/goroutine-stacks-*.log"
+            eventually(lambda: len(glob.glob(pattern)) == count, what="the dump's file")
+        for path in glob.glob(pattern):
+            with open(path) as file:
+                text = file.read()
+            assert text.startswith("goroutine ") and text.endswith("\n") and not text.endswith("\n\n")
+            assert "logs_container" in text
+        eventually(lambda: daemon.log_tail(lines=100_000).count("=== END goroutine stack dump ===") == 2)
+    log = daemon.log_tail(lines=100_000)
+    inside = log.split("=== BEGIN goroutine stack dump ===")[1].split("=== END goroutine stack dump ===")[0]
+    assert "logs_container(...)" in inside
+    assert daemon.http.get("/_ping").status == 200
+
+
+# -- a full disk --
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of its own with little room; unmounted when the daemon on it has ended."""
+    path = tmp_path / "disk"
+    path.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", path], check=True)
+    yield path
+    subprocess.run(["umount", "--lazy", path], check=True)
+
+
+def test_a_full_disk_fails_what_needs_it_and_nothing_else(small_disk, make_daemon, busybox_tar):
+    daemon = make_daemon(image=False, start=False)
+    daemon.root = str(small_disk)
+    daemon.start()
+    daemon.load_image(busybox_tar)
+    running = containers.run(daemon, containers.SILENT)
+    filler = small_disk / "filler"
+
+    def fill():
+        with open(filler, "ab", buffering=0) as file:
+            try:
+                while True:
+                    file.write(b"\0" * 4096)
+            except OSError:
+                pass
+
+    fill()
+    listed = sorted(os.listdir(small_disk / "containers"))
+    created = daemon.http.post("/containers/create", json={"Image": "busybox", "Cmd": ["true"]})
+    assert created.status == 500 and "No space left on device" in created.json()["message"] or "full" in created.json()["message"], created
+    loaded = daemon.http.post("/images/load", body=busybox_tar.read_bytes())
+    assert loaded.status == 500 and "No space left on device" in loaded.json()["message"], loaded
+    assert sorted(os.listdir(small_disk / "containers")) == listed
+    # What runs runs on, and is answered for.
+    assert daemon.container_ids() == [running]
+    assert containers.state(daemon, running)["Running"]
+    assert daemon.http.get("/debug/goroutine").status == 200
+    filler.unlink()
+    assert containers.logs(daemon, containers.finished(daemon, "echo room again")) == b"room again\n"
+    daemon.load_image(busybox_tar)
+    daemon.docker("stop", "-t", "0", running)
+    assert containers.state(daemon, running)["ExitCode"] == 137

@@ -1,0 +1,307 @@
+"""Images: loaded from every form of archive, listed, removed; and what a bad or broken upload leaves, which is nothing."""
+
+import concurrent.futures
+import gzip
+import hashlib
+import io
+import json
+import os
+import subprocess
+import tarfile
+
+import docker
+import pytest
+
+import containers
+from http_client import reset_on_close
+from waiting import eventually
+
+
+@pytest.fixture
+def images(make_daemon):
+    """A daemon without an image."""
+    return make_daemon(image=False)
+
+
+def digest(data):
+    return hashlib.sha256(data).hexdigest()
+
+
+def tar(entries):
+    """A tar of {name: bytes}."""
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as archive:
+        for name, data in entries.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            archive.addfile(member, io.BytesIO(data))
+    return out.getvalue()
+
+
+def archive(tags, files, labels=None):
+    """A docker-archive of one image with one layer of these files."""
+    layer = tar(files)
+    config = json.dumps({"architecture": "amd64", "os": "linux", "config": {"Cmd": ["/x"], "Labels": labels},
+                         "rootfs": {"type": "layers", "diff_ids": ["sha256:" + digest(layer)]}}).encode()
+    manifest = json.dumps([{"Config": f"{digest(config)}.json", "RepoTags": tags, "Layers": ["layer.tar"]}]).encode()
+    return tar({f"{digest(config)}.json": config, "layer.tar": layer, "manifest.json": manifest}), "sha256:" + digest(config)
+
+
+def work_files(daemon):
+    """What loads on their way have on the disk: work directories, and temporary files anywhere below the root."""
+    found = []
+    for folder, _, names in os.walk(daemon.root):
+        found += [os.path.join(folder, name) for name in names if "/work/" in folder + "/" or ".tmp" in name]
+    return found
+
+
+def stored(daemon):
+    """Everything below the image store, with sizes."""
+    found = {}
+    for part in ("images", "layers"):
+        for folder, folders, names in os.walk(os.path.join(daemon.root, part)):
+            for name in folders + names:
+                path = os.path.join(folder, name)
+                found[os.path.relpath(path, daemon.root)] = os.path.islink(path) or os.path.isdir(path) or os.path.getsize(path)
+    return found
+
+
+def load(daemon, data, **kwargs):
+    return daemon.http.post("/images/load", body=data, headers={"Content-Type": "application/x-tar"}, **kwargs)
+
+
+def tags(daemon):
+    return sorted(tag for image in daemon.http.get("/images/json").expect(200).json() for tag in image["RepoTags"])
+
+
+# -- the forms --
+
+
+def compressed(kind, path, tmp_path):
+    out = tmp_path / f"busybox.tar.{kind}"
+    if kind == "plain":
+        return path
+    if kind == "gzip":
+        out.write_bytes(gzip.compress(path.read_bytes(), 1))
+    else:
+        subprocess.run(["zstd", "-q", "-1", path, "-o", out], check=True)
+    return out
+
+
+@pytest.mark.parametrize("kind", ["plain", "gzip", "zstd"])
+def test_docker_load_takes_archives_of_every_compression(images, busybox_tar, tmp_path, kind):
+    done = images.docker("load", "-i", str(compressed(kind, busybox_tar, tmp_path)))
+    assert "Loaded image: busybox:latest" in done.stdout
+    assert tags(images) == ["busybox:latest"]
+    assert containers.logs(images, containers.finished(images, "echo works")) == b"works\n"
+    assert work_files(images) == []
+
+
+def test_docker_load_from_standard_input(images, busybox_tar):
+    done = images.docker("load", "-q", input=busybox_tar.read_bytes(), text=False)
+    assert b"Loaded image: busybox:latest" in done.stdout
+
+
+@pytest.mark.parametrize("form", ["oci-archive", "docker-archive"])
+def test_what_skopeo_writes_is_loaded_and_runs(images, busybox_tar, tmp_path, form):
+    out = tmp_path / "image.tar"
+    subprocess.run(["skopeo", "--insecure-policy", "copy", "-q", f"docker-archive:{busybox_tar}", f"{form}:{out}:tagged:v1"], check=True)
+    assert "Loaded image: tagged:v1" in images.docker("load", "-i", str(out)).stdout
+    container = images.docker("run", "-d", "tagged:v1", "echo", "from skopeo").stdout.strip()
+    containers.wait(images, container)
+    assert containers.logs(images, container) == b"from skopeo\n"
+
+
+def test_the_same_image_in_two_forms_is_one_image(images, busybox_tar, tmp_path):
+    out = tmp_path / "image.tar"
+    subprocess.run(["skopeo", "--insecure-policy", "copy", "-q", f"docker-archive:{busybox_tar}", f"oci-archive:{out}:other:v1"], check=True)
+    images.load_image(busybox_tar)
+    one = images.http.get("/images/busybox/json").expect(200).json()
+    load(images, out.read_bytes()).expect(200)
+    two = images.http.get("/images/other:v1/json").expect(200).json()
+    assert one["RootFS"] == two["RootFS"]
+    assert containers.logs(images, containers.finished(images, "echo still")) == b"still\n"
+
+
+def test_loading_twice_changes_nothing(images, busybox_tar):
+    images.load_image(busybox_tar)
+    before = stored(images)
+    images.load_image(busybox_tar)
+    assert stored(images) == before
+
+
+def test_a_chunked_upload_of_unknown_length(images, busybox_tar):
+    with open(busybox_tar, "rb") as file:
+        images.http.post("/images/load", body=iter(lambda: file.read(10_000), b""),
+                         headers={"Transfer-Encoding": "chunked"}).expect(200)
+    assert tags(images) == ["busybox:latest"]
+
+
+def test_curl_uploads_with_expect_100(images, busybox_tar):
+    done = subprocess.run(["curl", "-sS", "--fail", "--unix-socket", images.socket_path, "-H", "Expect: 100-continue",
+                           "--data-binary", f"@{busybox_tar}", "http://localhost/v1.40/images/load"], capture_output=True, text=True)
+    assert done.returncode == 0 and "Loaded image: busybox:latest" in done.stdout, done.stderr
+
+
+def test_two_loads_at_once(images, busybox_tar):
+    data = busybox_tar.read_bytes()
+    others = [archive([f"other{index}:latest"], {"x": b"x" * 100_000, "n": str(index).encode()})[0] for index in range(4)]
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        for answer in pool.map(lambda body: load(images, body), [data, data, *others, *others[:2]]):
+            answer.expect(200)
+    assert tags(images) == ["busybox:latest", *(f"other{index}:latest" for index in range(4))]
+    assert containers.logs(images, containers.finished(images, "echo works")) == b"works\n"
+    assert work_files(images) == []
+
+
+# -- bad and broken uploads --
+
+
+BAD = {
+    "empty": b"",
+    "garbage": b"this is no archive at all" * 1000,
+    "zeros": b"\0" * 10_240,
+    "a tar without an image": tar({"hello": b"hello"}),
+    "a manifest that is no JSON": tar({"manifest.json": b"{"}),
+    "a layer that is missing": tar({"manifest.json": b'[{"Config":"c.json","RepoTags":["a:b"],"Layers":["l.tar"]}]',
+                                    "c.json": b'{"rootfs":{"type":"layers","diff_ids":["sha256:%s"]}}' % (b"0" * 64)}),
+    "a path out of the archive": tar({"../../etc/passwd": b"x", "manifest.json": b"[]"}),
+    "gzip of garbage": gzip.compress(b"garbage" * 1000),
+    "half a gzip": gzip.compress(os.urandom(20_000))[:9000],
+}
+
+
+@pytest.mark.parametrize("what", BAD)
+def test_what_is_no_image_is_refused_and_leaves_nothing(daemon, what):
+    before = stored(daemon)
+    answer = load(daemon, BAD[what]).expect(400)
+    assert answer.json()["message"]
+    assert stored(daemon) == before
+    assert work_files(daemon) == []
+
+
+def test_a_layer_that_is_not_what_its_digest_says_is_refused(daemon):
+    before = stored(daemon)
+    good, _ = archive(["bad:latest"], {"x": b"abcdefgh"})
+    assert good.count(b"abcdefgh") == 1
+    load(daemon, good.replace(b"abcdefgh", b"abcdefgX")).expect(400)
+    assert stored(daemon) == before
+
+
+@pytest.mark.parametrize("part", [0.01, 0.5, 0.99])
+def test_half_an_archive_is_refused_and_leaves_nothing(daemon, busybox_tar, part):
+    before = stored(daemon)
+    data = archive(["half:latest"], {"x": os.urandom(500_000)})[0]
+    load(daemon, data[:int(len(data) * part)]).expect(400)
+    assert stored(daemon) == before
+
+
+@pytest.mark.parametrize("transport", ["tcp", "unix"])
+@pytest.mark.parametrize("leave", ["close", "reset"])
+@pytest.mark.parametrize("part", [0, 100, 300_000])
+def test_a_client_that_leaves_in_the_middle_of_an_upload_leaves_nothing(daemon, transport, leave, part):
+    before = stored(daemon)
+    data = archive(["gone:latest"], {"x": os.urandom(2_000_000)})[0]
+    client = daemon.tcp if transport == "tcp" else daemon.http
+    sock = client.connect()
+    sock.sendall(f"POST /images/load HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(data)}\r\n\r\n".encode() + data[:part])
+    daemon.leak_check("--expect-alive", "load_images")
+    if leave == "reset":
+        reset_on_close(sock)
+    sock.close()
+    daemon.leak_check("load_images", "send_upload", "load_upload")
+    eventually(lambda: work_files(daemon) == [], what="no temporary file")
+    eventually(lambda: stored(daemon) == before, what="the store as it was")
+    assert "gone:latest" not in tags(daemon)
+
+
+def test_an_upload_that_stands_still_holds_nobody_up(daemon):
+    data, _ = archive(["other:latest"], {"x": b"x"})
+    with daemon.http.connect() as sock:
+        sock.sendall(b"POST /images/load HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n" + data[:500])
+        daemon.leak_check("--expect-alive", "load_images")
+        load(daemon, data).expect(200)
+        assert containers.logs(daemon, containers.finished(daemon, "echo works")) == b"works\n"
+        daemon.docker("rmi", "other")
+    daemon.leak_check("load_images")
+
+
+# -- list, inspect, remove --
+
+
+def test_list_and_inspect_have_what_clients_read(daemon):
+    data, image_id = archive(["shown:v1", "shown:v2"], {"x": b"x"}, labels={"who": "test"})
+    load(daemon, data).expect(200)
+    try:
+        [row] = [row for row in daemon.http.get("/images/json").expect(200).json() if row["Id"] == image_id]
+        assert sorted(row["RepoTags"]) == ["shown:v1", "shown:v2"] and row["Size"] > 0 and row["Labels"] == {"who": "test"}
+        for name in ("shown:v1", image_id, image_id[7:19], f"docker.io/library/shown:v2"):
+            seen = daemon.http.get(f"/images/{name}/json").expect(200).json()
+            assert seen["Id"] == image_id and seen["Config"]["Cmd"] == ["/x"] and seen["Os"] == "linux"
+        daemon.http.get("/images/shown/json").expect(404)  # there is no shown:latest
+        table = daemon.docker("images", "--format", "{{.Repository}}:{{.Tag}}").stdout.split()
+        assert set(table) >= {"busybox:latest", "shown:v1", "shown:v2"}
+        assert daemon.docker("images", "-q", "shown").stdout.split() == [image_id[7:19]] * 2
+        assert daemon.docker("inspect", "-f", "{{.Id}}", "shown:v1").stdout.strip() == image_id
+        client = daemon.client()
+        assert client.images.get("shown:v1").id == image_id
+        assert [image.id for image in client.images.list(filters={"label": "who=test"})] == [image_id]
+        assert [image.id for image in client.images.list(name="shown")] == [image_id]
+    finally:
+        daemon.docker("rmi", "-f", image_id)
+
+
+def test_rmi_untags_first_and_deletes_last(daemon):
+    data, image_id = archive(["gone:a", "gone:b"], {"only": b"here" * 50_000})
+    before = stored(daemon)
+    load(daemon, data).expect(200)
+    assert daemon.docker("rmi", "gone:a").stdout == "Untagged: gone:a\n"
+    assert tags(daemon) == ["busybox:latest", "gone:b"]
+    done = daemon.docker("rmi", "gone:b").stdout.splitlines()
+    assert done[0] == "Untagged: gone:b" and f"Deleted: {image_id}" in done
+    assert tags(daemon) == ["busybox:latest"]
+    # The index is written anew, and may differ in its bytes but in nothing else.
+    eventually(lambda: set(stored(daemon)) == set(before), what="the files that were there before")
+
+
+def test_an_image_with_two_tags_is_not_removed_by_its_id_without_force(daemon):
+    data, image_id = archive(["two:a", "two:b"], {"x": b"2"})
+    load(daemon, data).expect(200)
+    refused = daemon.docker("rmi", image_id[7:19], check=False)
+    assert refused.returncode == 1
+    assert f"conflict: unable to delete {image_id[7:19]} (must be forced) - image is referenced in multiple repositories" in refused.stderr
+    daemon.docker("rmi", "-f", image_id)
+    assert tags(daemon) == ["busybox:latest"]
+
+
+def test_rmi_of_an_image_in_use_is_refused_in_docker_s_words(daemon):
+    running = containers.run(daemon, containers.SILENT)
+    image_id = daemon.http.get("/images/busybox/json").expect(200).json()["Id"]
+    answer = daemon.http.delete("/images/busybox").expect(409).json()["message"]
+    assert answer == (f'conflict: unable to remove repository reference "busybox" (must force) - container {running[:12]} is '
+                      f"using its referenced image {image_id[7:19]}")
+    answer = daemon.http.delete(f"/images/{image_id}").expect(409).json()["message"]
+    assert answer == (f"conflict: unable to delete {image_id[7:19]} (cannot be forced) - image is being used by running "
+                      f"container {running[:12]}")
+    done = daemon.docker("rmi", "busybox", check=False)
+    assert done.returncode == 1 and "must force" in done.stderr
+    with pytest.raises(docker.errors.APIError) as refused:
+        daemon.client().images.remove("busybox")
+    assert refused.value.status_code == 409
+    assert tags(daemon) == ["busybox:latest"]
+
+
+def test_an_unknown_image_is_404_everywhere(daemon):
+    for method, path in (("GET", "/images/absent/json"), ("DELETE", "/images/absent:tag")):
+        assert daemon.http.request(method, path).expect(404).json()["message"].startswith("No such image: absent")
+    assert "No such image" in daemon.docker("rmi", "absent", check=False).stderr
+    with pytest.raises(docker.errors.ImageNotFound):
+        daemon.client().containers.create("absent", "true")
+
+
+def test_images_are_there_after_a_restart(make_daemon):
+    daemon = make_daemon()
+    before = daemon.http.get("/images/json").expect(200).json()
+    daemon.restart()
+    assert daemon.http.get("/images/json").expect(200).json() == before
+    assert containers.logs(daemon, containers.finished(daemon, "echo works")) == b"works\n"
