@@ -26,9 +26,9 @@ inline constexpr std::string_view kApiVersionMin = "1.24";
 
 // What the daemon tells of itself in /version and /info; constant after start.
 struct DaemonFacts {
-  std::string id;              // of this installation
-  std::string root;            // --root
-  std::string runtime_name;    // "crun"
+  std::string id;            // of this installation
+  std::string root;          // --root
+  std::string runtime_name;  // "crun"
   std::string runtime_path;
   bool live_restore = true;
   std::vector<std::string> warnings;

@@ -27,22 +27,32 @@ std::string command_line(const mgr::ContainerConfig& config) {
 // The keys of NetworkSettings that are there whatever the network is.
 json network_settings(const mgr::ContainerConfig& config) {
   const std::string mode = config.host.network_mode == "default" ? "bridge" : config.host.network_mode;
-  json network{{"IPAMConfig", nullptr}, {"Links", nullptr},       {"Aliases", nullptr},
-               {"MacAddress", ""},      {"DriverOpts", nullptr},  {"GwPriority", 0},
-               {"NetworkID", ""},       {"EndpointID", ""},       {"Gateway", ""},
-               {"IPAddress", ""},       {"IPPrefixLen", 0},       {"IPv6Gateway", ""},
+  json network{{"IPAMConfig", nullptr},   {"Links", nullptr},         {"Aliases", nullptr}, {"MacAddress", ""},
+               {"DriverOpts", nullptr},   {"GwPriority", 0},          {"NetworkID", ""},    {"EndpointID", ""},
+               {"Gateway", ""},           {"IPAddress", ""},          {"IPPrefixLen", 0},   {"IPv6Gateway", ""},
                {"GlobalIPv6Address", ""}, {"GlobalIPv6PrefixLen", 0}, {"DNSNames", nullptr}};
   return {{"Networks", {{mode, std::move(network)}}}};
 }
 
 json inspect_network_settings(const mgr::ContainerConfig& config) {
   json settings = network_settings(config);
-  settings.update({{"Bridge", ""},          {"SandboxID", ""},         {"SandboxKey", ""},
-                   {"Ports", json::object()}, {"HairpinMode", false},   {"LinkLocalIPv6Address", ""},
-                   {"LinkLocalIPv6PrefixLen", 0}, {"SecondaryIPAddresses", nullptr}, {"SecondaryIPv6Addresses", nullptr},
-                   {"EndpointID", ""},      {"Gateway", ""},           {"GlobalIPv6Address", ""},
-                   {"GlobalIPv6PrefixLen", 0}, {"IPAddress", ""},      {"IPPrefixLen", 0},
-                   {"IPv6Gateway", ""},     {"MacAddress", ""}});
+  settings.update({{"Bridge", ""},
+                   {"SandboxID", ""},
+                   {"SandboxKey", ""},
+                   {"Ports", json::object()},
+                   {"HairpinMode", false},
+                   {"LinkLocalIPv6Address", ""},
+                   {"LinkLocalIPv6PrefixLen", 0},
+                   {"SecondaryIPAddresses", nullptr},
+                   {"SecondaryIPv6Addresses", nullptr},
+                   {"EndpointID", ""},
+                   {"Gateway", ""},
+                   {"GlobalIPv6Address", ""},
+                   {"GlobalIPv6PrefixLen", 0},
+                   {"IPAddress", ""},
+                   {"IPPrefixLen", 0},
+                   {"IPv6Gateway", ""},
+                   {"MacAddress", ""}});
   return settings;
 }
 
@@ -89,7 +99,9 @@ json inspect_json(const mgr::ContainerSnapshot& container, const mgr::ContainerP
           {"AppArmorProfile", ""},
           {"ExecIDs", nullptr},
           {"HostConfig", mgr::host_config_inspect_json(config.host)},
-          {"GraphDriver", {{"Name", "overlay2"}, {"Data", {{"UpperDir", paths.directory + "/upper"}, {"WorkDir", paths.directory + "/work"}}}}},
+          {"GraphDriver",
+           {{"Name", "overlay2"},
+            {"Data", {{"UpperDir", paths.directory + "/upper"}, {"WorkDir", paths.directory + "/work"}}}}},
           {"Mounts", mgr::mounts_inspect_json(config.host)},
           {"Config", std::move(config_json)},
           {"NetworkSettings", inspect_network_settings(config)}};

@@ -16,7 +16,8 @@ namespace {
 using mgr::ContainerSnapshot;
 
 std::int64_t wall_now_ns() {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch())
+      .count();
 }
 
 std::optional<int> query_number(const Request& request, std::string_view name) {
@@ -37,22 +38,23 @@ mgr::StopRequest stop_request(const Request& request) {
 // Whether the value of an `ancestor` filter names the container's image, by reference or by id.
 bool is_ancestor(const ContainerSnapshot& container, const std::string& wanted) {
   const std::string& image = container.config->image;
-  return image == wanted || image == wanted + ":latest" || image + ":latest" == wanted || container.image_id == wanted ||
-         (wanted.size() >= 12 && container.image_id.substr(7, wanted.size()) == wanted);
+  return image == wanted || image == wanted + ":latest" || image + ":latest" == wanted ||
+         container.image_id == wanted || (wanted.size() >= 12 && container.image_id.substr(7, wanted.size()) == wanted);
 }
 
 // The list filters of one request.
 class Selection {
  public:
   Selection(Api& api, const Request& request)
-      : filters_(request.query("filters"),
-                 {"ancestor", "before", "since", "exited", "id", "name", "label", "status"}),
+      : filters_(request.query("filters"), {"ancestor", "before", "since", "exited", "id", "name", "label", "status"}),
         limit_(query_number(request, "limit").value_or(0)),
         all_(request.query_flag("all") || limit_ > 0 || filters_.has("status") || filters_.has("exited") ||
              filters_.has("before") || filters_.has("since")) {
     for (const std::string& status : filters_.values("status")) mgr::parse_container_status(status);
-    for (const std::string& other : filters_.values("before")) before_ns_ = api.containers.find(other)->snapshot().created_ns;
-    for (const std::string& other : filters_.values("since")) since_ns_ = api.containers.find(other)->snapshot().created_ns;
+    for (const std::string& other : filters_.values("before"))
+      before_ns_ = api.containers.find(other)->snapshot().created_ns;
+    for (const std::string& other : filters_.values("since"))
+      since_ns_ = api.containers.find(other)->snapshot().created_ns;
   }
 
   bool has(const ContainerSnapshot& container) const {
@@ -61,12 +63,14 @@ class Selection {
     if (since_ns_ && container.created_ns <= *since_ns_) return false;
     return filters_.allows("status", mgr::to_string(container.state.status)) &&
            filters_.any("id", [&](const std::string& prefix) { return container.id.starts_with(prefix); }) &&
-           filters_.any("name", [&](const std::string& part) {
-             return ("/" + container.name).find(part) != std::string::npos;
-           }) &&
-           filters_.any("exited", [&](const std::string& code) {
-             return container.state.status == mgr::ContainerStatus::kExited && std::to_string(container.state.exit_code) == code;
-           }) &&
+           filters_.any(
+               "name",
+               [&](const std::string& part) { return ("/" + container.name).find(part) != std::string::npos; }) &&
+           filters_.any("exited",
+                        [&](const std::string& code) {
+                          return container.state.status == mgr::ContainerStatus::kExited &&
+                                 std::to_string(container.state.exit_code) == code;
+                        }) &&
            filters_.any("ancestor", [&](const std::string& image) { return is_ancestor(container, image); }) &&
            filters_.match_labels(container.config->labels);
   }
@@ -103,7 +107,8 @@ mgr::WaitCondition wait_condition(const Request& request) {
 Task<void> create_container(Api& api, Request& request, Response& response) {
   const nlohmann::json body = co_await read_json(request);
   mgr::ContainerConfig config = mgr::parse_container_config(body);
-  const mgr::CreatedContainer created = co_await api.containers.create(request.query("name").value_or(""), std::move(config));
+  const mgr::CreatedContainer created =
+      co_await api.containers.create(request.query("name").value_or(""), std::move(config));
   co_await send_json(response, 201, {{"Id", created.id}, {"Warnings", created.warnings}});
 }
 

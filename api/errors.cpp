@@ -38,7 +38,8 @@ void log_error(const http::Request& request, const std::exception_ptr& failure, 
 
 void set_docker_options(http::ServerOptions& options) {
   options.static_headers = "Api-Version: " + std::string(kApiVersion) +
-                           "\r\nDocker-Experimental: false\r\nOstype: linux\r\nServer: Quoll/" QUOLL_VERSION " (linux)\r\n";
+                           "\r\nDocker-Experimental: false\r\nOstype: linux\r\nServer: Quoll/" QUOLL_VERSION
+                           " (linux)\r\n";
   options.render_error = render_error;
   options.on_error = log_error;
 }

@@ -23,7 +23,8 @@ Filters::Filters(const std::optional<std::string>& json, std::initializer_list<s
       }
     } else if (values.is_object()) {
       for (const auto& [value, enabled] : values.items()) {
-        if (!enabled.is_boolean()) throw Error(ErrorClass::kInvalidArgument, "invalid filter '" + key + "': not a boolean");
+        if (!enabled.is_boolean())
+          throw Error(ErrorClass::kInvalidArgument, "invalid filter '" + key + "': not a boolean");
         if (enabled.get<bool>()) wanted.insert(value);
       }
     } else {

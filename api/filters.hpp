@@ -10,7 +10,8 @@
 
 namespace quoll::api {
 
-// Docker's two forms, {"name": ["x"]} and {"name": {"x": true}}. Values of one key are alternatives; labels must all fit.
+// Docker's two forms, {"name": ["x"]} and {"name": {"x": true}}. Values of one key are alternatives; labels must all
+// fit.
 class Filters {
  public:
   // Errors: kInvalidArgument for what is not JSON of these forms, and for a key that is not in `known`.

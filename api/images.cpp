@@ -153,8 +153,11 @@ Task<void> list_images(Api& api, Request& request, Response& response) {
   for (const mgr::Image& image : images) {
     if (before && image.created_seconds >= *before) continue;
     if (since && image.created_seconds <= *since) continue;
-    if (!filters.any("dangling", [&](const std::string& value) { return is_dangling(image) == (value == "true" || value == "1"); })) continue;
-    if (!filters.any("reference", [&](const std::string& pattern) { return matches_reference(image, pattern); })) continue;
+    if (!filters.any("dangling",
+                     [&](const std::string& value) { return is_dangling(image) == (value == "true" || value == "1"); }))
+      continue;
+    if (!filters.any("reference", [&](const std::string& pattern) { return matches_reference(image, pattern); }))
+      continue;
     if (filters.match_labels(labels_of(image))) list.push_back(summary_json(image));
   }
   co_await send_json(response, 200, list);

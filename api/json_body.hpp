@@ -11,8 +11,8 @@ namespace quoll::api {
 
 inline constexpr std::size_t kJsonBodyBytesMax = 4 * 1024 * 1024;
 
-// Errors: kInvalidArgument where the body is no JSON object; StatusError 413 for a longer one. Content-Type is not looked
-// at: some clients send none.
+// Errors: kInvalidArgument where the body is no JSON object; StatusError 413 for a longer one. Content-Type is not
+// looked at: some clients send none.
 task::Task<nlohmann::json> read_json(http::Request& request);
 
 // Bytes that are no UTF-8 (a name on disk, an image's label) are replaced.

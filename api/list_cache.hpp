@@ -17,7 +17,8 @@ class ListCache {
   static constexpr std::size_t kEntriesMax = 64;
 
   std::shared_ptr<const std::string> find(std::string_view query, std::uint64_t generation, std::int64_t second) const;
-  void keep(std::string_view query, std::uint64_t generation, std::int64_t second, std::shared_ptr<const std::string> answer);
+  void keep(std::string_view query, std::uint64_t generation, std::int64_t second,
+            std::shared_ptr<const std::string> answer);
 
  private:
   mutable std::mutex mutex_;

@@ -131,7 +131,8 @@ void check_version(const Request& request) {
   const int number = version_number(asked);
   if (number > version_number(kApiVersion)) {
     throw Error(ErrorClass::kInvalidArgument, "client version " + std::string(asked) +
-                                                  " is too new. Maximum supported API version is " + std::string(kApiVersion));
+                                                  " is too new. Maximum supported API version is " +
+                                                  std::string(kApiVersion));
   }
   if (number < version_number(kApiVersionMin)) {
     throw Error(ErrorClass::kInvalidArgument,
@@ -153,11 +154,11 @@ void add_api_routes(http::Router& router, Api& api) {
         route.policy);
   }
   for (const AbsentRoute& route : kAbsentRoutes) {
-    router.add(route.method, route.pattern, [name = std::string(route.method) + " " + route.pattern](
-                                                Request& request, Response&) -> Task<void> {
-      check_version(request);
-      throw Error(ErrorClass::kNotImplemented, name + " is not supported yet");
-    });
+    router.add(route.method, route.pattern,
+               [name = std::string(route.method) + " " + route.pattern](Request& request, Response&) -> Task<void> {
+                 check_version(request);
+                 throw Error(ErrorClass::kNotImplemented, name + " is not supported yet");
+               });
   }
 }
 

@@ -1,5 +1,5 @@
-// The peer that the HTTP server is measured against: Beast with bare callbacks, one thread, no cancellation, no records.
-// Prints its port, and serves GET /_ping until it is killed.
+// The peer that the HTTP server is measured against: Beast with bare callbacks, one thread, no cancellation, no
+// records. Prints its port, and serves GET /_ping until it is killed.
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http/read.hpp>

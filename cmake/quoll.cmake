@@ -24,6 +24,9 @@ if(QUOLL_SANITIZE)
   target_compile_definitions(quoll_flags INTERFACE QUOLL_SANITIZED)
 endif()
 
+# All unit-test programs, without the daemon and the benchmarks: what the sanitizer presets build.
+add_custom_target(unit-tests)
+
 # quoll_library(task LINK ...): target quoll_task (quoll::task) of all .cpp files below the folder that are not tests,
 # and, where there are *_test.cpp files, one program quoll_task_test registered with ctest.
 function(quoll_library NAME)
@@ -40,6 +43,7 @@ function(quoll_library NAME)
     add_executable(quoll_${NAME}_test ${TESTS})
     target_link_libraries(quoll_${NAME}_test PRIVATE quoll_${NAME} ${ARG_PRIVATE_LINK} quoll_test_main)
     target_precompile_headers(quoll_${NAME}_test REUSE_FROM quoll_${NAME})
+    add_dependencies(unit-tests quoll_${NAME}_test)
     add_test(NAME ${NAME} COMMAND quoll_${NAME}_test)
     set_tests_properties(${NAME} PROPERTIES TIMEOUT 300 LABELS unit)
   endif()

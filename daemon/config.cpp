@@ -79,7 +79,8 @@ std::optional<Config> read_config(int argc, const char* const* argv) {
   app.add_option("-G,--group", config.group, "group of the UNIX sockets");
   app.add_option("--shutdown-timeout", config.shutdown_timeout_s, "seconds that requests and containers have to end");
   app.add_option("--workers", config.workers, "threads that serve; default one a processor, at most 8");
-  app.add_flag("--live-restore,!--no-live-restore", config.live_restore, "containers run on when the daemon ends (default)");
+  app.add_flag("--live-restore,!--no-live-restore", config.live_restore,
+               "containers run on when the daemon ends (default)");
   app.add_flag("--insecure-tcp", config.insecure_tcp, "allow TCP without TLS on other addresses than loopback");
   app.add_option("--config,--config-file", config_file, "daemon.json");
   try {
@@ -137,8 +138,9 @@ HostAddress parse_host(const std::string& text, bool insecure) {
   if (parsed.ec != std::errc() || parsed.ptr != end) refuse("host " + text + ": not a port");
   if (host.address.empty()) host.address = "127.0.0.1";
   if (!insecure && !is_loopback(host.address)) {
-    throw Error(ErrorClass::kPermissionDenied,
-                "host " + text + ": TCP without TLS listens on loopback only; --insecure-tcp allows everybody to be root here");
+    throw Error(
+        ErrorClass::kPermissionDenied,
+        "host " + text + ": TCP without TLS listens on loopback only; --insecure-tcp allows everybody to be root here");
   }
   return host;
 }

@@ -16,16 +16,16 @@ struct Config {
   std::string debug_host;          // default unix://EXEC_ROOT/debug.sock
   std::string pidfile;             // default EXEC_ROOT/quolld.pid
   std::string log_level = "info";
-  std::string runtime;             // name or path; empty: crun, else runc
-  std::string group;               // of the UNIX sockets; empty: the daemon's own
-  bool live_restore = true;        // containers run on when the daemon ends
-  bool insecure_tcp = false;       // TCP without TLS on other addresses than loopback
+  std::string runtime;        // name or path; empty: crun, else runc
+  std::string group;          // of the UNIX sockets; empty: the daemon's own
+  bool live_restore = true;   // containers run on when the daemon ends
+  bool insecure_tcp = false;  // TCP without TLS on other addresses than loopback
   int shutdown_timeout_s = 15;
-  std::size_t workers = 0;         // 0: one a processor, at most 8
+  std::size_t workers = 0;  // 0: one a processor, at most 8
 };
 
-// Flags win over the file's defaults; what both say is refused, as dockerd does. `--help` and `--version` print and give
-// nothing.
+// Flags win over the file's defaults; what both say is refused, as dockerd does. `--help` and `--version` print and
+// give nothing.
 //
 // Errors: kInvalidArgument naming the flag, or the file and its key.
 std::optional<Config> read_config(int argc, const char* const* argv);

@@ -34,7 +34,8 @@ PidFile::PidFile(std::string path) : path_(std::move(path)) {
     std::error_code error;
     const auto program = std::filesystem::read_symlink("/proc/" + std::to_string(pid) + "/exe", error);
     if (program.filename() == "quolld") {
-      throw Error(ErrorClass::kUnavailable, "pid file " + path_ + " names process " + std::to_string(pid) + ", which runs");
+      throw Error(ErrorClass::kUnavailable,
+                  "pid file " + path_ + " names process " + std::to_string(pid) + ", which runs");
     }
   }
   std::ofstream file(path_, std::ios::trunc);

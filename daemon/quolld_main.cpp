@@ -62,8 +62,9 @@ debug::SignalDumpOptions signal_dump_options(const Config& config) {
 
 int run(const Config& config, UniqueFd dump_signal) {
   task::Runtime runtime;
-  const std::size_t count = config.workers != 0 ? config.workers
-                                                : std::clamp<std::size_t>(std::thread::hardware_concurrency(), 1, kWorkersMax);
+  const std::size_t count = config.workers != 0
+                                ? config.workers
+                                : std::clamp<std::size_t>(std::thread::hardware_concurrency(), 1, kWorkersMax);
   std::vector<task::Worker*> serving;
   for (std::size_t index = 0; index < count; ++index) {
     serving.push_back(&runtime.add_worker("worker-" + std::to_string(index)));
@@ -75,7 +76,8 @@ int run(const Config& config, UniqueFd dump_signal) {
   task::Scope scope("daemon");
   std::promise<int> result;
   auto finished = result.get_future();
-  scope.spawn_on(debug_worker, "debug: dump on signal", debug::dump_on_signal(runtime, std::move(dump_signal), signal_dump_options(config)));
+  scope.spawn_on(debug_worker, "debug: dump on signal",
+                 debug::dump_on_signal(runtime, std::move(dump_signal), signal_dump_options(config)));
   scope.spawn_on(*serving.front(), "daemon", run_daemon(&daemon, &result));
   const int exit_code = finished.get();
   scope.cancel(task::CancelReason::kShutdown);

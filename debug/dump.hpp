@@ -19,8 +19,8 @@ namespace quoll::debug {
 using TextSink = std::function<task::Task<void>(std::string_view)>;
 using SummarySink = std::function<task::Task<void>(const std::vector<TaskSummary>&)>;
 
-// All from a task of any worker of `runtime`, or of another runtime. The calling task comes first, as running, where the
-// options let it through; a running task of a worker that does not answer comes last.
+// All from a task of any worker of `runtime`, or of another runtime. The calling task comes first, as running, where
+// the options let it through; a running task of a worker that does not answer comes last.
 //
 // Cancel: throws Cancelled; the walk ends on all workers by itself.
 // Errors: Error{kInvalidArgument} for a bad pattern, before anything is sent; Error{kUnavailable} where too many dumps

@@ -50,7 +50,7 @@ class FilterMemo {
   bool found_in_labels(const task::Labels& labels) const;
 
   std::shared_ptr<const Filter> filter_;
-  std::vector<Known> places_;                          // by Place::index
+  std::vector<Known> places_;                    // by Place::index
   std::unordered_map<const char*, bool> names_;  // names are of static storage
 };
 

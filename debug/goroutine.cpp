@@ -13,9 +13,7 @@
 namespace quoll::debug {
 namespace {
 
-std::chrono::nanoseconds since_epoch() {
-  return std::chrono::system_clock::now().time_since_epoch();
-}
+std::chrono::nanoseconds since_epoch() { return std::chrono::system_clock::now().time_since_epoch(); }
 
 void set_attachment(http::Response& response, std::string_view name) {
   response.set_header("Content-Disposition", "attachment; filename=\"" + std::string(name) + "\"");

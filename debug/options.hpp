@@ -15,8 +15,8 @@ namespace quoll::debug {
 inline constexpr std::chrono::milliseconds kAnswerBound{100};
 
 struct DumpOptions {
-  // A regular expression that must be found in the name of a function of the stack, in the task's name, or in a label of
-  // its request (route, path, container, client). Empty: all tasks.
+  // A regular expression that must be found in the name of a function of the stack, in the task's name, or in a label
+  // of its request (route, path, container, client). Empty: all tasks.
   std::string match;
   std::optional<task::TaskState> state;
   std::chrono::nanoseconds min_wait{0};  // in its state; tasks that run have waited for nothing

@@ -74,7 +74,7 @@ class PlaceTable {
   }
 
   std::mutex mutex_;
-  std::unordered_map<std::string, Function> functions_;      // guarded by mutex_, as all below
+  std::unordered_map<std::string, Function> functions_;  // guarded by mutex_, as all below
   std::unordered_map<std::string, const Place*> places_;
   std::vector<std::string> names_;  // by function index
   std::deque<Place> storage_;       // places stay

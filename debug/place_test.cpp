@@ -51,7 +51,7 @@ TEST(place, no_function_has_an_address_outside) {
 
 template <int... N>
 std::vector<const Place*> many(std::integer_sequence<int, N...>) {
-  return {&[] (std::integral_constant<int, N>) -> const Place& {
+  return {&[](std::integral_constant<int, N>) -> const Place& {
     return place_of(std::source_location::current());
   }(std::integral_constant<int, N>())...};
 }

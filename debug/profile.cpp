@@ -171,7 +171,8 @@ void add_task(ProfileWriter& profile, const TaskSummary& task) {
   labels.push_back({"worker", task.worker});
   if (task.creator_id != 0) labels.push_back({"created_by", {}, static_cast<std::int64_t>(task.creator_id)});
   if (task.holder_id != 0) labels.push_back({"held_by", {}, static_cast<std::int64_t>(task.holder_id)});
-  if (task.request_id != 0) labels.push_back({"request", {}, static_cast<std::int64_t>(task.request_id)});
+  // Not `request`: pprof takes numbers under that name for bytes.
+  if (task.request_id != 0) labels.push_back({"request_id", {}, static_cast<std::int64_t>(task.request_id)});
   if (task.cancel_reason != task::CancelReason::kNone) {
     labels.push_back({"cancelled", std::string(task::to_string(task.cancel_reason))});
   }

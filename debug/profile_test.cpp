@@ -170,7 +170,7 @@ TEST_F(ProfileTest, one_sample_a_task_carries_its_id_creator_state_and_minutes) 
   EXPECT_EQ(sample.value, 1);
   EXPECT_GT(sample.number_labels.at("go::goroutine"), 0);
   EXPECT_EQ(sample.number_labels.at("go::goroutine_wait_minutes"), 2);
-  EXPECT_EQ(sample.number_labels.at("request"), 9);
+  EXPECT_EQ(sample.number_labels.at("request_id"), 9);
   EXPECT_EQ(sample.text_labels.at("go::goroutine_state"), "sync.Cond.Wait");
   EXPECT_THAT(sample.text_labels.at("go::goroutine_created_by"), testing::HasSubstr("ProfileTest"));
 }

@@ -173,8 +173,8 @@ TEST_F(RoutesTest, tasks_are_json) {
 TEST_F(RoutesTest, index_lists_what_there_is) {
   const HttpAnswer answer = get("/debug/pprof/");
   EXPECT_EQ(answer.header("Content-Type"), "text/html; charset=utf-8");
-  EXPECT_THAT(answer.body, testing::ContainsRegex(
-                               "<tr><td>[0-9]+</td><td><a href='goroutine.debug=1'>goroutine</a></td></tr>"));
+  EXPECT_THAT(answer.body,
+              testing::ContainsRegex("<tr><td>[0-9]+</td><td><a href='goroutine.debug=1'>goroutine</a></td></tr>"));
   EXPECT_THAT(answer.body, HasSubstr("goroutine?debug=2"));
   EXPECT_EQ(get("/debug/pprof").header("Location"), "/debug/pprof/");
 }

@@ -37,7 +37,8 @@ std::string time_for_file_name() {
 class DumpFile {
  public:
   explicit DumpFile(const std::filesystem::path& directory)
-      : path_(directory / ("goroutine-stacks-" + time_for_file_name() + ".log")), partial_(path_.string() + ".partial") {
+      : path_(directory / ("goroutine-stacks-" + time_for_file_name() + ".log")),
+        partial_(path_.string() + ".partial") {
     fd_.reset(::open(partial_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
     if (!fd_) throw system_error(errno, "create " + partial_.string());
   }

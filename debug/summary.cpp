@@ -10,9 +10,7 @@ namespace {
 
 using nlohmann::json;
 
-json to_json(const Place& place) {
-  return {{"function", place.function}, {"file", place.file}, {"line", place.line}};
-}
+json to_json(const Place& place) { return {{"function", place.function}, {"file", place.file}, {"line", place.line}}; }
 
 double seconds(std::chrono::nanoseconds duration) { return static_cast<double>(duration.count() / 1'000'000) / 1000; }
 

@@ -18,9 +18,11 @@ constexpr Sample kSamples[] = {
     {"Task<void> quoll::api::logs_container(quoll::http::Request &, quoll::http::Response &)",
      "quoll::api::logs_container"},
     {"quoll::task::Task<void> quoll::api::logs_container(quoll::http::Request &)", "quoll::api::logs_container"},
-    {"static Task<void> quoll::task::TestRuntime::run_into(Task<T>, std::optional<detail::Value<T>> *, bool *) [T = void]",
+    {"static Task<void> quoll::task::TestRuntime::run_into(Task<T>, std::optional<detail::Value<T>> *, bool *) [T = "
+     "void]",
      "quoll::task::TestRuntime::run_into"},
-    {"Task<Value<T>> quoll::task::detail::valued(Task<T>) [T = std::tuple<int, std::map<int, std::basic_string<char>>>]",
+    {"Task<Value<T>> quoll::task::detail::valued(Task<T>) [T = std::tuple<int, std::map<int, "
+     "std::basic_string<char>>>]",
      "quoll::task::detail::valued"},
     {"Task<std::tuple<int, std::map<int, std::string>>> quoll::api::tup()", "quoll::api::tup"},
     {"Task<void> quoll::api::(anonymous namespace)::hidden(int)", "quoll::api::hidden"},
@@ -41,7 +43,8 @@ constexpr Sample kSamples[] = {
     {"auto quoll::api::with_local()::(anonymous class)::operator()(auto) const [x:auto = int]",
      "quoll::api::with_local::lambda"},
     {"auto quoll::api::(anonymous class)::operator()(int) const", "quoll::api::lambda"},
-    {"auto quoll::api::Box<int>::run() const::(anonymous class)::operator()() const", "quoll::api::Box<int>::run::lambda"},
+    {"auto quoll::api::Box<int>::run() const::(anonymous class)::operator()() const",
+     "quoll::api::Box<int>::run::lambda"},
     {"Task<void> quoll::api::call(F) [F = (lambda at api/logs.cpp:17:301)]", "quoll::api::call"},
     {"Task<void> quoll::api::Box<(lambda at api/logs.cpp:17:301)>::run()", "quoll::api::Box<lambda>::run"},
     {"Task<void> quoll::api::Box<quoll::(anonymous namespace)::Hidden>::run()", "quoll::api::Box<quoll::Hidden>::run"},
@@ -73,7 +76,8 @@ struct Widget {
 TEST(symbol, cleans_what_this_compiler_prints) {
   EXPECT_EQ(clean_function_name(Widget<int>::turn(1)), "quoll::debug::Widget<int>::turn");
   const auto here = [](int) { return std::string(std::source_location::current().function_name()); };
-  EXPECT_EQ(clean_function_name(here(1)), "quoll::debug::symbol_cleans_what_this_compiler_prints_Test::TestBody::lambda");
+  EXPECT_EQ(clean_function_name(here(1)),
+            "quoll::debug::symbol_cleans_what_this_compiler_prints_Test::TestBody::lambda");
 }
 
 TEST(symbol, bounds_the_length_of_a_name) {

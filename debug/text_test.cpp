@@ -72,8 +72,8 @@ class ScopeOf {
 
 TEST(text, frames_come_innermost_first_with_their_places_and_the_creator_last) {
   task::TestRuntime test;
-  ScopeOf scope(test);
   task::Event event;
+  ScopeOf scope(test);
   const unsigned line = __LINE__ + 1;
   test.spawn(*scope, "levels", level_one(event));
   test.poll();
@@ -129,19 +129,21 @@ TEST(text, every_state_has_its_word) {
   }
 }
 
-// What is queued is seen only by a walk that comes before its turn: the first piece of a dump is sent when the walk is
-// on its way already.
+// What is queued is seen only by a walk that comes before its turn. A walk begins one turn of the event loop after it
+// was asked for, and what is posted together with it comes between the two.
 TEST(text, queued_tasks_are_idle_before_their_first_run_and_runnable_later) {
   task::TestRuntime test;
-  ScopeOf scope(test);
   task::Event event;
+  ScopeOf scope(test);
   test.spawn(*scope, "waiter", level_one(event));
   test.poll();
   std::string text;
   auto sink = [&](std::string_view piece) -> Task<void> {
     if (text.empty()) {
-      event.set();
-      scope->spawn("later", parked(TaskState::kSelect));
+      test.worker().post([&] {
+        event.set();
+        scope->spawn("later", parked(TaskState::kSelect));
+      });
     }
     text.append(piece);
     return [](int) -> Task<void> { co_return; }(0);
@@ -149,6 +151,7 @@ TEST(text, queued_tasks_are_idle_before_their_first_run_and_runnable_later) {
   test.run(stream_text(test.runtime(), {}, sink));
   const std::vector<ParsedTask> tasks = DumpParser::parse(text);
   EXPECT_EQ(task_in(tasks, "quoll::debug::level_one").state, "runnable");
+  EXPECT_EQ(task_in(tasks, "quoll::debug::parked").state, "idle");
   std::multiset<std::string> states;
   for (const ParsedTask& task : tasks) states.insert(task.state);
   EXPECT_EQ(states, (std::multiset<std::string>{"running", "runnable", "idle"}));
@@ -161,8 +164,8 @@ Task<void> spawn_child(task::Scope& scope, task::Event& event) {
 
 TEST(text, a_task_names_its_creator_and_that_ones_id) {
   task::TestRuntime test;
-  ScopeOf scope(test);
   task::Event event;
+  ScopeOf scope(test);
   test.spawn(*scope, "parent", spawn_child(*scope, event));
   test.poll();
   const std::vector<ParsedTask> tasks = dump(test);
@@ -180,9 +183,9 @@ Task<void> want(task::Mutex& mutex) { auto guard = co_await mutex.lock(); }
 
 TEST(text, names_the_holder_of_what_a_task_waits_for) {
   task::TestRuntime test;
-  ScopeOf scope(test);
   task::Mutex mutex;
   task::Event event;
+  ScopeOf scope(test);
   test.spawn(*scope, "holder", hold(mutex, event));
   test.spawn(*scope, "waiter", want(mutex));
   test.poll();
@@ -272,8 +275,8 @@ Task<void> outermost(task::Event& event) { co_await recurse(5000, event); }
 
 TEST(text, a_deep_stack_shows_its_innermost_frames_and_its_outermost) {
   task::TestRuntime test;
-  ScopeOf scope(test);
   task::Event event;
+  ScopeOf scope(test);
   test.spawn(*scope, "deep", outermost(event));
   test.poll();
   const ParsedTask task = task_in(dump(test), "quoll::debug::outermost");
@@ -311,9 +314,9 @@ Task<void> labelled(const task::Labels* labels, task::Event& event) {
 
 TEST(text, match_looks_at_functions_task_names_and_labels) {
   task::TestRuntime test;
-  ScopeOf scope(test);
   task::Event event;
   task::Labels labels;
+  ScopeOf scope(test);
   labels.route = "/containers/{id}/logs";
   labels.path = "/containers/bg/logs";
   labels.container = "4f2a";
@@ -350,9 +353,9 @@ TEST(text, min_wait_hides_what_has_not_waited_that_long) {
 
 TEST(text, summaries_say_the_same_as_values) {
   task::TestRuntime test;
-  ScopeOf scope(test);
   task::Event event;
   task::Labels labels;
+  ScopeOf scope(test);
   labels.request_id = 7;
   labels.method = "GET";
   labels.path = "/x\"y\xff";

@@ -133,8 +133,8 @@ TEST_P(SeededWalk, sees_each_task_that_lives_through_it_exactly_once) {
   SCOPED_TRACE("seed " + std::to_string(seed));
   std::mt19937 random(seed);
   constexpr int kLasting = 1500;
-  Threads threads;
   task::Event event;
+  Threads threads;
   threads.scope().spawn_on(threads.one(), "churn", churn(seed));
   threads.scope().spawn_on(threads.two(), "churn", churn(seed + 1));
   fill(threads, threads.one(), event, kLasting, random);
@@ -173,8 +173,8 @@ TEST_P(SeededWalk, walks_at_the_same_time_do_not_disturb_each_other) {
   std::mt19937 random(seed);
   constexpr int kLasting = 1000;
   constexpr int kWalks = 8;
-  Threads threads;
   task::Event event;
+  Threads threads;
   threads.scope().spawn_on(threads.one(), "churn", churn(seed));
   fill(threads, threads.one(), event, kLasting, random);
   std::vector<int> seen(kWalks);
@@ -206,10 +206,10 @@ Task<void> nothing() { co_return; }
 
 TEST(walk, a_slow_reader_gets_everything_and_keeps_no_worker) {
   constexpr std::size_t kTasks = 30'000;  // far more text than the channel holds
-  Threads threads;
   task::Event event;
   task::Event stuck;
   task::Event go_on;
+  Threads threads;
   for (std::size_t i = 0; i < kTasks; ++i) threads.scope().spawn_on(threads.one(), "lasting", lasting(event));
   std::string text;
   std::promise<WalkFacts> promise;
@@ -235,8 +235,8 @@ TEST(walk, a_slow_reader_gets_everything_and_keeps_no_worker) {
 }
 
 TEST(walk, a_cancelled_dump_ends_at_once_and_leaves_the_worker_walkable) {
-  Threads threads;
   task::Event event;
+  Threads threads;
   for (int i = 0; i < 30'000; ++i) threads.scope().spawn_on(threads.one(), "lasting", lasting(event));
   // More of them than walks may be under way: each must have given its place back.
   for (std::size_t i = 0; i < Walk::kWalksMax + 4; ++i) {
@@ -283,9 +283,9 @@ Task<void> block_worker(Block* block) {
 }
 
 TEST(walk, a_blocked_worker_is_reported_with_its_running_task_and_the_others_are_dumped) {
-  Threads threads;
   task::Event event;
   Block block;
+  Threads threads;
   threads.scope().spawn_on(threads.one(), "lasting", lasting(event));
   threads.scope().spawn_on(threads.two(), "lasting", lasting(event));
   threads.scope().spawn_on(threads.two(), "block", block_worker(&block));
@@ -316,8 +316,8 @@ TEST(walk, a_blocked_worker_is_reported_with_its_running_task_and_the_others_are
 }
 
 TEST(walk, a_worker_blocked_outside_of_any_task_is_reported_too) {
-  Threads threads;
   Block block;
+  Threads threads;
   threads.two().post([&] { block.hold(); });
   block.wait_entered();
   std::string text;

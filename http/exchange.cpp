@@ -1,5 +1,4 @@
 #include "http/connection.hpp"
-
 #include "task/error.hpp"
 
 namespace quoll::http {
@@ -71,9 +70,7 @@ void Exchange::end_handler() {
   policy = CancelPolicy::kCancelOnDisconnect;  // no handler is left to be spared
 }
 
-bool Exchange::has_unread_body() const {
-  return !parser.done() && !connection.gone() && !response.hijacked();
-}
+bool Exchange::has_unread_body() const { return !parser.done() && !connection.gone() && !response.hijacked(); }
 
 bool Exchange::keeps_connection() const {
   if (connection.closes_after_answer() || connection.server().stopping_.load(std::memory_order_relaxed)) return false;

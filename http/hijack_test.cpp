@@ -66,9 +66,8 @@ task::Task<void> ignore_input(Seen& seen, Response& response) {
 class hijack : public testing::TestWithParam<Transport> {
  protected:
   hijack() {
-    server_.route("POST", "/echo", [this](Request& request, Response& response) {
-      return echo_raw(seen_, request, response);
-    });
+    server_.route("POST", "/echo",
+                  [this](Request& request, Response& response) { return echo_raw(seen_, request, response); });
     server_.route("POST", "/attach", [this](Request&, Response& response) { return attach_silent(seen_, response); });
     server_.route("POST", "/ignore", [this](Request&, Response& response) { return ignore_input(seen_, response); });
     server_.start();
@@ -98,8 +97,7 @@ TEST_P(hijack, answers_an_upgrade_with_101_and_others_with_a_raw_200) {
             "Upgrade: tcp\r\n\r\n");
   RawClient plain = server_.connect(GetParam());
   plain.send("POST /echo HTTP/1.1\r\nHost: x\r\n\r\n");
-  EXPECT_EQ(plain.read_until("\r\n\r\n"),
-            "HTTP/1.1 200 OK\r\nContent-Type: application/vnd.docker.raw-stream\r\n\r\n");
+  EXPECT_EQ(plain.read_until("\r\n\r\n"), "HTTP/1.1 200 OK\r\nContent-Type: application/vnd.docker.raw-stream\r\n\r\n");
   for (RawClient* const each : {&client, &plain}) {
     each->send("some text");
     EXPECT_EQ(each->read_exactly(9), "some text");

@@ -9,7 +9,8 @@
 
 namespace quoll::http {
 
-// While a read into room() is pending, consume() may be called, room() and release() may not: bytes stay where they are.
+// While a read into room() is pending, consume() may be called, room() and release() may not: bytes stay where they
+// are.
 class InputBuffer {
  public:
   std::string_view bytes() const { return {data_.get() + begin_, end_ - begin_}; }

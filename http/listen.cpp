@@ -1,6 +1,7 @@
 #include "http/listen.hpp"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
@@ -47,7 +48,7 @@ sockaddr_un unix_address(const std::string& path) {
 }
 
 void remove_stale_socket(const std::string& path, const sockaddr_un& address) {
-  struct stat status {};
+  struct stat status{};
   if (::lstat(path.c_str(), &status) != 0) return;
   if (!S_ISSOCK(status.st_mode)) throw Error(ErrorClass::kAlreadyExists, "listen on " + path + ": is no socket");
   const UniqueFd probe = open_socket(AF_UNIX);
@@ -66,6 +67,8 @@ void set_tcp_options(int fd) {
   set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, kProbeIntervalSeconds);
   set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, kProbesMax);
 }
+
+void set_nonblocking(int fd) { ::fcntl(fd, F_SETFL, ::fcntl(fd, F_GETFL) | O_NONBLOCK); }
 
 UniqueFd open_tcp_listener(const std::string& host, std::uint16_t port) {
   const std::string numeric = host == "localhost" ? "127.0.0.1" : host;

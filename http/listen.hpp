@@ -20,5 +20,6 @@ std::uint16_t bound_port(int fd);
 UniqueFd open_unix_listener(const std::string& path, mode_t mode, std::optional<gid_t> group);
 // What accepted sockets inherit: no Nagle, and probes that find a dead peer. Of no effect on UNIX sockets.
 void set_tcp_options(int fd);
+void set_nonblocking(int fd);
 
 }  // namespace quoll::http

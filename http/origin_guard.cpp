@@ -40,7 +40,8 @@ std::string_view foreign_origin(const Request& request, const ServerOptions& opt
   const std::string_view origin = request.header("Origin");
   if (contains(options.allowed_origins, origin)) return {};
   const std::size_t scheme_end = origin.find("://");
-  const bool own = scheme_end != std::string_view::npos && equals_ignoring_case(origin.substr(scheme_end + 3), authority);
+  const bool own =
+      scheme_end != std::string_view::npos && equals_ignoring_case(origin.substr(scheme_end + 3), authority);
   return own ? std::string_view() : "requests of foreign web pages are not served";
 }
 

@@ -21,7 +21,8 @@ struct Route;
 
 // Lifetime: valid, with all views it gives out, until the handler has returned.
 // Thread:   the connection's worker; tasks that the handler spawns there may use it, one body reader at a time.
-// Cancel:   read_body() throws Cancelled when the client has left, or Error{kCancelled} in a route that runs to its end.
+// Cancel:   read_body() throws Cancelled when the client has left, or Error{kCancelled} in a route that runs to its
+// end.
 class Request {
  public:
   std::string_view method() const { return method_; }

@@ -40,6 +40,11 @@ void Response::set_header(std::string_view name, std::string_view value) {
   add_line(extra_headers_, name, value);
 }
 
+void Response::close_connection() {
+  require_fresh();
+  connection_.close_after_answer();
+}
+
 void Response::set_trailer(std::string_view name, std::string_view value) { add_line(trailers_, name, value); }
 
 // Status line and headers up to the ones that say how long the body is.

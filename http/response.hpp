@@ -36,6 +36,8 @@ class Response {
   // Adds a header, and replaces none: the server itself sends Date, Content-Length, Transfer-Encoding and Connection,
   // and the Content-Type given to the calls below. Line breaks in a value become spaces.
   void set_header(std::string_view name, std::string_view value);
+  // No further request on this connection; says so in the headers. REQUIRES: no headers sent yet.
+  void close_connection();
   bool headers_sent() const { return state_ != State::kFresh; }
   bool hijacked() const { return state_ == State::kHijacked; }
   bool ended() const { return state_ == State::kEnded || state_ == State::kHijacked; }
@@ -51,7 +53,8 @@ class Response {
   // One chunk, in one system call where the socket takes it, without copying. Waits while the client does not read.
   task::Task<void> write(std::string_view bytes);
   task::Task<void> write(std::span<const std::string_view> buffers);
-  // Sent behind the last chunk (and dropped where the answer is not chunked). Announce it by set_header("Trailer", name).
+  // Sent behind the last chunk (and dropped where the answer is not chunked). Announce it by set_header("Trailer",
+  // name).
   void set_trailer(std::string_view name, std::string_view value);
   // The stream's proper end. The server calls it when a handler returns without.
   task::Task<void> finish();

@@ -43,7 +43,10 @@ struct Server::Listener {
 };
 
 Server::Server(std::vector<task::Worker*> workers, const Router& router, ServerOptions options)
-    : router_(router), options_(std::move(options)), accepting_("http.accept", task::Scope::Kind::kRoot), connections_("http.connections", task::Scope::Kind::kRoot) {
+    : router_(router),
+      options_(std::move(options)),
+      accepting_("http.accept", task::Scope::Kind::kRoot),
+      connections_("http.connections", task::Scope::Kind::kRoot) {
   QUOLL_ASSERT(!workers.empty());
   for (task::Worker* const worker : workers) {
     homes_.push_back(std::make_shared<Home>());
@@ -68,6 +71,7 @@ void Server::listen_unix(const std::string& path, mode_t mode, std::optional<gid
 }
 
 void Server::adopt(UniqueFd listener) {
+  set_nonblocking(listener.get());
   set_tcp_options(listener.get());
   start_listening(std::move(listener), {});
 }
@@ -97,18 +101,19 @@ task::Task<void> Server::accept_loop(Listener& listener) {
 }
 
 void Server::adopt_connection(UniqueFd connection) {
+  set_nonblocking(connection.get());
   set_tcp_options(connection.get());
   start_connection(std::move(connection));
 }
 
-void Server::start_connection(UniqueFd connection) {
+void Server::start_connection(UniqueFd connection, std::source_location at) {
   if (connection_count_.load(std::memory_order_relaxed) >= options_.connections_max) {
     refuse_connection(connection.get());
     return;
   }
   connection_count_.fetch_add(1, std::memory_order_relaxed);
   Home& home = *homes_[next_home_.fetch_add(1, std::memory_order_relaxed) % homes_.size()];
-  connections_.spawn_on(*home.worker, "http.connection", serve_connection(*this, home, std::move(connection)));
+  connections_.spawn_on(*home.worker, "http.connection", serve_connection(*this, home, std::move(connection)), at);
 }
 
 task::Task<void> Server::cancel_after(std::chrono::nanoseconds grace) {

@@ -12,6 +12,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <source_location>
 #include <string>
 #include <vector>
 
@@ -38,15 +39,15 @@ using ErrorHook = std::function<void(const Request&, const std::exception_ptr&, 
 
 // Zero turns a time limit off.
 struct ServerOptions {
-  std::size_t header_bytes_max = 16 * 1024;     // request line and headers; more is 431
-  std::size_t read_ahead_bytes_max = 64 * 1024;  // buffered for a handler that does not read
-  std::size_t drain_bytes_max = 64 * 1024;       // of an unread body, to keep the connection; more closes it
-  std::size_t connections_max = 16 * 1024;       // more are answered 503 and closed
-  std::chrono::milliseconds idle_timeout{180'000};              // between requests
-  std::chrono::milliseconds header_timeout{20'000};             // from a head's first byte to its last; 408
-  std::chrono::milliseconds write_timeout{60'000};              // a whole answer's client takes nothing
+  std::size_t header_bytes_max = 16 * 1024;          // request line and headers; more is 431
+  std::size_t read_ahead_bytes_max = 64 * 1024;      // buffered for a handler that does not read
+  std::size_t drain_bytes_max = 64 * 1024;           // of an unread body, to keep the connection; more closes it
+  std::size_t connections_max = 16 * 1024;           // more are answered 503 and closed
+  std::chrono::milliseconds idle_timeout{180'000};   // between requests
+  std::chrono::milliseconds header_timeout{20'000};  // from a head's first byte to its last; 408
+  std::chrono::milliseconds write_timeout{60'000};   // a whole answer's client takes nothing
   std::chrono::milliseconds stream_write_timeout{6 * 3600'000};  // a stream's or hijack's client takes nothing
-  std::chrono::milliseconds gone_poll_interval{200};            // where the read-ahead is full
+  std::chrono::milliseconds gone_poll_interval{200};             // where the read-ahead is full
 
   std::string static_headers;  // whole lines, "Server: quoll\r\n", sent in every answer
   ErrorRenderer render_error;
@@ -93,7 +94,7 @@ class Server {
 
   void start_listening(UniqueFd listener, std::string unix_path);
   task::Task<void> accept_loop(Listener& listener);
-  void start_connection(UniqueFd connection);
+  void start_connection(UniqueFd connection, std::source_location at = std::source_location::current());
   task::Task<void> cancel_after(std::chrono::nanoseconds grace);
 
   // Constant after construction.

@@ -1,13 +1,10 @@
 #include "http/server.hpp"
 
-#include <sys/resource.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-
-#include <thread>
+#include <unistd.h>
 
 #include "http/status.hpp"
 #include "http/test_support.hpp"
+#include "task/error.hpp"
 #include "task/event.hpp"
 #include "task/this_task.hpp"
 #include "task/timer.hpp"
@@ -20,6 +17,62 @@ task::Task<void> say_ok(Request&, Response& response) { co_await response.send("
 task::Task<void> say_ok_late(Request&, Response& response) {
   co_await task::yield();
   co_await response.send("late", "text/plain");
+}
+
+task::Task<void> tell_client(Request& request, Response& response) {
+  const task::Labels& labels = *task::this_task::record().labels;
+  EXPECT_EQ(labels.request_id, request.id());
+  EXPECT_EQ(labels.route, "/who");
+  EXPECT_EQ(labels.path, "/who");
+  EXPECT_EQ(labels.method, "GET");
+  EXPECT_EQ(labels.client, request.client());
+  co_await response.send(std::to_string(request.id()) + " " + std::string(request.client()), "text/plain");
+}
+
+task::Task<void> fail_late(Request&, Response&) {
+  co_await task::yield();
+  throw Error(ErrorClass::kConflict, "in use");
+}
+
+task::Task<void> fail_by_a_bug(Request&, Response&) {
+  throw std::runtime_error("secret");
+  co_return;
+}
+
+task::Task<void> give_no_answer(Request&, Response&) { co_return; }
+
+task::Task<void> fail_in_a_stream(Request&, Response& response) {
+  co_await response.start_stream("text/plain");
+  co_await response.write("some");
+  throw Error(ErrorClass::kInternal, "disk broke");
+}
+
+task::Task<void> stream_with_trailer(Request&, Response& response) {
+  response.set_header("Trailer", "X-Count");
+  co_await response.start_stream("text/plain");
+  const std::string_view parts[] = {"ab", "", "c"};
+  co_await response.write(parts);
+  co_await response.write("");
+  response.set_trailer("X-Count", "2");
+  co_await response.write("d");
+}
+
+task::Task<void> stream_when(task::Event& go, Response& response) {
+  co_await response.start_stream("text/plain");
+  co_await go.wait();
+  co_await response.write("x");
+}
+
+task::Task<void> stream_in_pieces(const std::string& text, Response& response) {
+  co_await response.start_stream("text/plain");
+  std::vector<std::string_view> parts;
+  for (std::size_t at = 0; at < text.size(); at += 3001) parts.push_back(std::string_view(text).substr(at, 3001));
+  co_await response.write(parts);
+}
+
+task::Task<void> send_evil_header(Request&, Response& response) {
+  response.set_header("X-Evil", "a\r\nSet-Cookie: b");
+  co_await response.send("x", "text/plain");
 }
 
 task::Task<void> echo_target(Request& request, Response& response) {
@@ -123,15 +176,7 @@ TEST_P(server, head_has_the_headers_and_no_body) {
 }
 
 TEST_P(server, requests_name_their_client_and_ids_differ) {
-  server_.route("GET", "/who", [](Request& request, Response& response) -> task::Task<void> {
-    const task::Labels& labels = *task::this_task::record().labels;
-    EXPECT_EQ(labels.request_id, request.id());
-    EXPECT_EQ(labels.route, "/who");
-    EXPECT_EQ(labels.path, "/who");
-    EXPECT_EQ(labels.method, "GET");
-    EXPECT_EQ(labels.client, request.client());
-    co_await response.send(std::to_string(request.id()) + " " + std::string(request.client()), "text/plain");
-  });
+  server_.route("GET", "/who", tell_client);
   server_.start();
   RawClient client = server_.connect(GetParam());
   const std::string first = client.get("/who").body;
@@ -147,16 +192,11 @@ TEST_P(server, renders_what_a_handler_throws) {
         return {status_of(failure), "{\"message\":\"" + message_of(failure) + "\"}" + std::string(request.method()),
                 "application/json"};
       },
-      .on_error = [&](const Request&, const std::exception_ptr&, bool headers_sent) { told += headers_sent ? 100 : 1; }});
-  other.route("GET", "/error", [](Request&, Response&) -> task::Task<void> {
-    co_await task::yield();
-    throw Error(ErrorClass::kConflict, "in use");
-  });
-  other.route("GET", "/bug", [](Request&, Response&) -> task::Task<void> {
-    throw std::runtime_error("secret");
-    co_return;
-  });
-  other.route("GET", "/nothing", [](Request&, Response&) -> task::Task<void> { co_return; });
+      .on_error = [&](const Request&, const std::exception_ptr&,
+                      bool headers_sent) { told += headers_sent ? 100 : 1; }});
+  other.route("GET", "/error", fail_late);
+  other.route("GET", "/bug", fail_by_a_bug);
+  other.route("GET", "/nothing", give_no_answer);
   other.start();
   RawClient client = other.connect(GetParam());
   EXPECT_EQ(client.get("/error").body, "{\"message\":\"in use\"}GET");
@@ -173,11 +213,7 @@ TEST_P(server, a_failure_after_the_headers_cuts_the_stream) {
   std::atomic<bool> told{false};
   TestServer other(ServerOptions{
       .on_error = [&](const Request&, const std::exception_ptr&, bool headers_sent) { told = headers_sent; }});
-  other.route("GET", "/cut", [](Request&, Response& response) -> task::Task<void> {
-    co_await response.start_stream("text/plain");
-    co_await response.write("some");
-    throw Error(ErrorClass::kInternal, "disk broke");
-  });
+  other.route("GET", "/cut", fail_in_a_stream);
   other.start();
   RawClient client = other.connect(GetParam());
   client.send("GET /cut HTTP/1.1\r\nHost: x\r\n\r\n");
@@ -187,15 +223,7 @@ TEST_P(server, a_failure_after_the_headers_cuts_the_stream) {
 }
 
 TEST_P(server, streams_in_chunks_with_trailers) {
-  server_.route("GET", "/stream", [](Request&, Response& response) -> task::Task<void> {
-    response.set_header("Trailer", "X-Count");
-    co_await response.start_stream("text/plain");
-    const std::string_view parts[] = {"ab", "", "c"};
-    co_await response.write(parts);
-    co_await response.write("");
-    response.set_trailer("X-Count", "2");
-    co_await response.write("d");
-  });
+  server_.route("GET", "/stream", stream_with_trailer);
   server_.start();
   RawClient client = server_.connect(GetParam());
   client.send("GET /stream HTTP/1.1\r\nHost: x\r\n\r\n");
@@ -208,11 +236,7 @@ TEST_P(server, streams_in_chunks_with_trailers) {
 
 TEST_P(server, headers_of_a_stream_leave_before_its_first_byte) {
   task::Event go;
-  server_.route("GET", "/stream", [&](Request&, Response& response) -> task::Task<void> {
-    co_await response.start_stream("text/plain");
-    co_await go.wait();
-    co_await response.write("x");
-  });
+  server_.route("GET", "/stream", [&](Request&, Response& response) { return stream_when(go, response); });
   server_.start();
   RawClient client = server_.connect(GetParam());
   client.send("GET /stream HTTP/1.1\r\nHost: x\r\n\r\n");
@@ -225,15 +249,10 @@ TEST_P(server, a_slow_reader_gets_every_byte_of_a_big_answer) {
   std::string big(8 << 20, 'a');
   for (std::size_t i = 0; i < big.size(); ++i) big[i] = static_cast<char>('a' + i % 23);
   const auto shared = std::make_shared<const std::string>(big);
-  server_.route("GET", "/whole", [shared](Request&, Response& response) -> task::Task<void> {
-    co_await response.send(shared, "text/plain");
-  });
-  server_.route("GET", "/stream", [shared](Request&, Response& response) -> task::Task<void> {
-    co_await response.start_stream("text/plain");
-    std::vector<std::string_view> parts;
-    for (std::size_t at = 0; at < shared->size(); at += 3001) parts.push_back(std::string_view(*shared).substr(at, 3001));
-    co_await response.write(parts);
-  });
+  server_.route("GET", "/whole",
+                [shared](Request&, Response& response) { return response.send(shared, "text/plain"); });
+  server_.route("GET", "/stream",
+                [shared](Request&, Response& response) { return stream_in_pieces(*shared, response); });
   server_.start();
   RawClient client = server_.connect(GetParam());
   EXPECT_TRUE(client.get("/whole").body == big);
@@ -241,8 +260,8 @@ TEST_P(server, a_slow_reader_gets_every_byte_of_a_big_answer) {
 }
 
 TEST_P(server, statuses_without_a_body_have_none) {
-  server_.route("DELETE", "/x", [](Request&, Response& response) -> task::Task<void> { return response.send_empty(204); });
-  server_.route("POST", "/x", [](Request&, Response& response) -> task::Task<void> { return response.send_empty(200); });
+  server_.route("DELETE", "/x", [](Request&, Response& response) { return response.send_empty(204); });
+  server_.route("POST", "/x", [](Request&, Response& response) { return response.send_empty(200); });
   server_.start();
   RawClient client = server_.connect(GetParam());
   client.send("DELETE /x HTTP/1.1\r\nHost: x\r\n\r\n");
@@ -254,10 +273,7 @@ TEST_P(server, statuses_without_a_body_have_none) {
 }
 
 TEST_P(server, a_header_value_cannot_break_out_of_its_line) {
-  server_.route("GET", "/x", [](Request&, Response& response) -> task::Task<void> {
-    response.set_header("X-Evil", "a\r\nSet-Cookie: b");
-    co_await response.send("x", "text/plain");
-  });
+  server_.route("GET", "/x", send_evil_header);
   server_.start();
   EXPECT_EQ(server_.connect(GetParam()).get("/x").header("x-evil"), "a  Set-Cookie: b");
 }
@@ -269,18 +285,19 @@ TEST_P(server, refuses_malformed_requests_and_closes) {
     std::string text;
     int status;
   };
-  const Case cases[] = {{"rubbish\r\n\r\n", 400},
-                        {"GET /ok HTTP/1.1\r\n\r\n", 400},
-                        {"GET /ok HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400},
-                        {"GET /%zz HTTP/1.1\r\nHost: a\r\n\r\n", 400},
-                        {"GET ok HTTP/1.1\r\nHost: a\r\n\r\n", 400},
-                        {"GET /ok HTTP/3.0\r\nHost: a\r\n\r\n", 505},
-                        {"GET /ok HTTP/1.1\r\nHost: a\r\nX: " + std::string(20'000, 'x') + "\r\n\r\n", 431},
-                        {"POST /ok HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400},
-                        {"POST /ok HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
-                         "GET /ok HTTP/1.1\r\nHost: a\r\n\r\n",
-                         400},
-                        {"GET /ok HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nExpect: miracle\r\n\r\n", 417}};
+  const Case cases[] = {
+      {"rubbish\r\n\r\n", 400},
+      {"GET /ok HTTP/1.1\r\n\r\n", 400},
+      {"GET /ok HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400},
+      {"GET /%zz HTTP/1.1\r\nHost: a\r\n\r\n", 400},
+      {"GET ok HTTP/1.1\r\nHost: a\r\n\r\n", 400},
+      {"GET /ok HTTP/3.0\r\nHost: a\r\n\r\n", 505},
+      {"GET /ok HTTP/1.1\r\nHost: a\r\nX: " + std::string(20'000, 'x') + "\r\n\r\n", 431},
+      {"POST /ok HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400},
+      {"POST /ok HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+       "GET /ok HTTP/1.1\r\nHost: a\r\n\r\n",
+       400},
+      {"GET /ok HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nExpect: miracle\r\n\r\n", 417}};
   for (const Case& each : cases) {
     RawClient client = server_.connect(GetParam());
     client.send(each.text);
@@ -289,77 +306,6 @@ TEST_P(server, refuses_malformed_requests_and_closes) {
     EXPECT_EQ(answer.header("connection"), "close");
     EXPECT_TRUE(client.at_end()) << each.text;
   }
-}
-
-TEST(server_tcp, refuses_foreign_web_pages_where_asked_to) {
-  TestServer guarded(ServerOptions{
-      .guard_origin = true, .allowed_hosts = {"box.example"}, .allowed_origins = {"https://ui.example"}});
-  guarded.route("GET", "/ok", say_ok);
-  guarded.start();
-  const auto ask = [&](Transport transport, const std::string& headers) {
-    RawClient client = guarded.connect(transport);
-    client.send("GET /ok HTTP/1.1\r\n" + headers + "\r\n");
-    return client.read_answer().status;
-  };
-  for (const char* const good :
-       {"Host: localhost\r\n", "Host: 127.0.0.1:2375\r\n", "Host: [::1]:2375\r\n", "Host: box.example:1\r\n",
-        "Host: localhost:5\r\nOrigin: http://localhost:5\r\n", "Host: localhost\r\nOrigin: https://ui.example\r\n"}) {
-    EXPECT_EQ(ask(Transport::kTcp, good), 200) << good;
-  }
-  for (const char* const bad :
-       {"Host: evil.example\r\n", "Host: localhost.evil.example:80\r\n", "Host: localhost\r\nOrigin: null\r\n",
-        "Host: localhost\r\nOrigin: http://evil.example\r\n", "Host: localhost:5\r\nOrigin: http://localhost:6\r\n"}) {
-    EXPECT_EQ(ask(Transport::kTcp, bad), 403) << bad;
-    EXPECT_EQ(ask(Transport::kUnix, bad), 200) << bad;
-  }
-}
-
-TEST(server_unix, socket_file_has_its_mode_and_is_removed) {
-  TestServer server;
-  server.route("GET", "/ok", say_ok);
-  server.start();
-  const std::string path = server.socket_path();
-  struct stat status {};
-  ASSERT_EQ(::stat(path.c_str(), &status), 0);
-  EXPECT_EQ(status.st_mode & 0777, 0660u);
-  EXPECT_THROW(server.server().listen_unix(path), Error);
-  server.stop();
-  EXPECT_NE(::stat(path.c_str(), &status), 0);
-}
-
-TEST(server_limits, connections_beyond_the_limit_are_told_so) {
-  TestServer server(ServerOptions{.connections_max = 2});
-  server.route("GET", "/ok", say_ok);
-  server.start();
-  RawClient first = server.connect(Transport::kTcp);
-  RawClient second = server.connect(Transport::kUnix);
-  EXPECT_EQ(first.get("/ok").status, 200);
-  EXPECT_EQ(second.get("/ok").status, 200);
-  RawClient third = server.connect(Transport::kTcp);
-  EXPECT_EQ(third.read_answer().status, 503);
-  first.close();
-  EXPECT_TRUE(eventually([&] { return server.server().connection_count() == 1; }));
-  EXPECT_EQ(server.connect(Transport::kTcp).get("/ok").status, 200);
-}
-
-TEST(server_limits, accepting_goes_on_after_the_process_ran_out_of_descriptors) {
-  TestServer server;
-  server.route("GET", "/ok", say_ok);
-  server.start();
-  RawClient first = server.connect(Transport::kTcp);
-  EXPECT_EQ(first.get("/ok").status, 200);
-  rlimit before{};
-  ::getrlimit(RLIMIT_NOFILE, &before);
-  RawClient waiting = server.connect(Transport::kUnix);
-  EXPECT_EQ(waiting.get("/ok").status, 200);
-  rlimit none = before;
-  none.rlim_cur = 3;
-  UniqueFd pending(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  ::setrlimit(RLIMIT_NOFILE, &none);
-  RawClient queued = RawClient(server.port(), std::move(pending));  // in the queue, cannot be accepted
-  EXPECT_EQ(first.get("/ok").status, 200);
-  ::setrlimit(RLIMIT_NOFILE, &before);
-  EXPECT_EQ(queued.get("/ok").status, 200);
 }
 
 }  // namespace

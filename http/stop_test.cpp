@@ -101,7 +101,7 @@ TEST(stop, cancels_what_outlasts_the_grace) {
 }
 
 TEST(stop, may_come_while_clients_come_and_go) {
-  for (int round = 0; round < 20; ++round) {
+  for (int round = 0; round < 8; ++round) {
     Seen seen;
     TestServer server({}, std::chrono::milliseconds(0));
     add_routes(server, seen);

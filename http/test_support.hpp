@@ -4,8 +4,8 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
-#include <functional>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -28,8 +28,8 @@ std::size_t open_descriptors();
 class RawClient {
  public:
   explicit RawClient(std::uint16_t port);
-  RawClient(std::uint16_t port, UniqueFd unconnected);
   explicit RawClient(const std::string& path);
+  explicit RawClient(UniqueFd connected) : fd_(std::move(connected)) {}
 
   int fd() const { return fd_.get(); }
   void send(std::string_view bytes);
@@ -93,6 +93,9 @@ class TestServer {
   task::Runtime& runtime() { return runtime_; }
   // Runs `work` on a worker, and waits for it.
   void run(task::Task<void> work);
+
+  // Returns when each worker has done what it was doing: whoever had sent an answer by then waits for the next request.
+  void settle();
 
   static constexpr std::size_t kIdleTasks = 2;  // the accept loops
 

@@ -1,3 +1,5 @@
+#include "http/test_support.hpp"
+
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -8,10 +10,10 @@
 #include <cerrno>
 #include <condition_variable>
 #include <filesystem>
+#include <future>
 #include <thread>
 
 #include "http/fields.hpp"
-#include "http/test_support.hpp"
 #include "task/scope.hpp"
 
 namespace quoll::http {
@@ -19,7 +21,8 @@ namespace {
 
 constexpr std::chrono::seconds kPatience{10};
 
-UniqueFd connect_to(const sockaddr* address, socklen_t size, UniqueFd fd) {
+UniqueFd connect_to(const sockaddr* address, socklen_t size) {
+  UniqueFd fd(::socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
   const timeval limit{kPatience.count(), 0};
   ::setsockopt(fd.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
   ::setsockopt(fd.get(), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
@@ -27,14 +30,12 @@ UniqueFd connect_to(const sockaddr* address, socklen_t size, UniqueFd fd) {
   return fd;
 }
 
-UniqueFd open_socket(int family) { return UniqueFd(::socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0)); }
-
-UniqueFd connect_tcp(std::uint16_t port, UniqueFd unconnected) {
+UniqueFd connect_tcp(std::uint16_t port) {
   sockaddr_in address{};
   address.sin_family = AF_INET;
   address.sin_port = htons(port);
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  UniqueFd fd = connect_to(reinterpret_cast<const sockaddr*>(&address), sizeof(address), std::move(unconnected));
+  UniqueFd fd = connect_to(reinterpret_cast<const sockaddr*>(&address), sizeof(address));
   const int on = 1;
   ::setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
   return fd;
@@ -44,7 +45,7 @@ UniqueFd connect_unix(const std::string& path) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   path.copy(address.sun_path, sizeof(address.sun_path) - 1);
-  return connect_to(reinterpret_cast<const sockaddr*>(&address), sizeof(address), open_socket(AF_UNIX));
+  return connect_to(reinterpret_cast<const sockaddr*>(&address), sizeof(address));
 }
 
 }  // namespace
@@ -64,8 +65,7 @@ std::size_t open_descriptors() {
   return count - 1;  // the directory's own
 }
 
-RawClient::RawClient(std::uint16_t port) : RawClient(port, open_socket(AF_INET)) {}
-RawClient::RawClient(std::uint16_t port, UniqueFd unconnected) : fd_(connect_tcp(port, std::move(unconnected))) {}
+RawClient::RawClient(std::uint16_t port) : fd_(connect_tcp(port)) {}
 RawClient::RawClient(const std::string& path) : fd_(connect_unix(path)) {}
 
 void RawClient::send(std::string_view bytes) {
@@ -235,6 +235,14 @@ void TestServer::run(task::Task<void> work) {
   }
   eventually([&] { return scope.size() == 0; });
   if (failure) std::rethrow_exception(failure);
+}
+
+void TestServer::settle() {
+  for (const auto& worker : runtime_.workers()) {
+    std::promise<void> done;
+    worker->post([&done] { done.set_value(); });
+    done.get_future().wait();
+  }
 }
 
 void TestServer::stop() {

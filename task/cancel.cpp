@@ -1,5 +1,7 @@
 #include "task/cancel.hpp"
 
+#include <mutex>
+
 #include "task/assert.hpp"
 #include "task/clock.hpp"
 #include "task/worker.hpp"

@@ -4,8 +4,9 @@
 
 #include <atomic>
 #include <cstdint>
-#include <mutex>
 #include <string_view>
+
+#include "task/small_mutex.hpp"
 
 namespace quoll::task {
 
@@ -18,7 +19,7 @@ std::string_view to_string(CancelReason reason);
 
 // What unwinds a cancelled task. Not an Error and not a std::exception, so that no catch of those swallows it;
 // it is caught at the task's boundary only.
-class Cancelled {
+class Cancelled final {
  public:
   explicit Cancelled(CancelReason reason) : reason_(reason) {}
   CancelReason reason() const { return reason_; }
@@ -55,8 +56,8 @@ class CancelNode {
   TaskRecord* const task_;
   std::atomic<CancelReason> reason_{CancelReason::kNone};
   bool interrupt_queued_ = false;  // guarded by the worker's queue mutex
+  SmallMutex mutex_;               // guards the child list; taken parent before child
   std::atomic<std::int64_t> cancelled_at_ns_{0};
-  std::mutex mutex_;  // guards the child list; taken parent before child
   CancelNode* first_child_ = nullptr;
   CancelNode* previous_sibling_ = nullptr;  // guarded by the parent's mutex
   CancelNode* next_sibling_ = nullptr;      // guarded by the parent's mutex

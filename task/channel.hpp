@@ -9,6 +9,7 @@
 #include <optional>
 #include <utility>
 
+#include "task/assert.hpp"
 #include "task/record.hpp"
 #include "task/wait_list.hpp"
 
@@ -183,7 +184,11 @@ class Sender {
   ~Sender();
 
   // co_await send(v): true once it is in the channel, false where the channel is closed or has no receiver left.
-  SendWait<T> send(T value) const { return SendWait<T>(channel_, std::move(value)); }
+  // REQUIRES: not moved from.
+  SendWait<T> send(T value) const {
+    QUOLL_ASSERT(channel_ != nullptr);
+    return SendWait<T>(channel_, std::move(value));
+  }
   // Never waits: false where there is no room or nobody to receive; `value` is untouched then.
   bool try_send(T& value) const {
     std::lock_guard lock(channel_->mutex_);
@@ -226,7 +231,10 @@ class Receiver {
     unreceived.swap(channel_->buffer_);
   }
 
-  ReceiveWait<T> receive() const { return ReceiveWait<T>(channel_); }
+  ReceiveWait<T> receive() const {
+    QUOLL_ASSERT(channel_ != nullptr);
+    return ReceiveWait<T>(channel_);
+  }
   std::optional<T> try_receive() const {
     std::lock_guard lock(channel_->mutex_);
     return channel_->take();

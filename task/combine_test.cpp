@@ -312,31 +312,32 @@ TEST(shielded, its_own_bound_cancels_it) {
   EXPECT_EQ(outcome, "cancelled: deadline");
 }
 
+Task<int> hold(int* alive) {
+  Alive counted(alive);
+  co_await yield();
+  co_await blocking([] {});
+  co_return 1;
+}
+
+Task<void> race(Task<int> a, Task<int> b) {
+  std::vector<Task<int>> work;
+  work.push_back(std::move(a));
+  work.push_back(std::move(b));
+  co_await first_of(std::move(work));
+}
+
+Task<void> combine_all(int* alive, int* seen) {
+  co_await when_all(hold(alive), hold(alive), give(1));
+  co_await race(hold(alive), hang(alive, seen));
+  co_await with_deadline(hours(1), hold(alive));
+  co_await shielded(hours(1), hold(alive));
+}
+
 TEST(combine, cancelled_at_every_await_nothing_is_left) {
   TestRuntime test;
   int alive = 0, seen = 0;
-  auto hold = [](int* live) -> Task<int> {
-    Alive counted(live);
-    co_await yield();
-    co_await blocking([] {});
-    co_return 1;
-  };
-  auto race = [](Task<int> a, Task<int> b) -> Task<void> {
-    std::vector<Task<int>> work;
-    work.push_back(std::move(a));
-    work.push_back(std::move(b));
-    co_await first_of(std::move(work));
-  };
-  auto body = [hold, race](int* live, int* started) -> Task<void> {
-    auto h = hold;
-    auto r = race;
-    co_await when_all(h(live), h(live), give(1));
-    co_await r(h(live), hang(live, started));
-    co_await with_deadline(hours(1), h(live));
-    co_await shielded(hours(1), h(live));
-  };
   EXPECT_GE(cancel_at_every_await(
-                test, [&] { return body(&alive, &seen); },
+                test, [&] { return combine_all(&alive, &seen); },
                 [&] {
                   EXPECT_EQ(alive, 0);
                   EXPECT_EQ(test.runtime().task_count(), 0u);

@@ -17,7 +17,7 @@ class FrameAllocator {
     const std::size_t index = class_of(size);
     if (index >= kClasses) return ::operator new(size);
     FreeList& list = lists_[index];
-    if (list.head == nullptr) return ::operator new((index + 1) * kGranule);
+    if (list.head == nullptr) return ::operator new(index * kGranule + kFirstSize);
     Block* const block = list.head;
     list.head = block->next;
     --list.length;
@@ -42,10 +42,12 @@ class FrameAllocator {
     Block* head = nullptr;
     std::size_t length = 0;
   };
-  static constexpr std::size_t kGranule = 32;
-  static constexpr std::size_t kClasses = 64;  // up to 2 KiB
+  // The sizes that malloc has: multiples of 16, less its own header.
+  static constexpr std::size_t kGranule = 16;
+  static constexpr std::size_t kFirstSize = 8;
+  static constexpr std::size_t kClasses = 128;  // up to 2 KiB
   static constexpr std::size_t kLengthMax = 64;
-  static std::size_t class_of(std::size_t size) { return (size - 1) / kGranule; }
+  static std::size_t class_of(std::size_t size) { return (size + kGranule - 1 - kFirstSize) / kGranule; }
   static constinit thread_local FreeList lists_[kClasses];
 #endif
 };

@@ -93,21 +93,23 @@ TEST_F(MutexTest, a_guard_can_be_moved_and_released_early) {
   EXPECT_TRUE(test_.run(body(mutex_)));
 }
 
+Task<void> lock_twice(Mutex& mutex) {
+  for (int i = 0; i < 2; ++i) {
+    auto guard = co_await mutex.lock();
+    co_await yield();
+  }
+}
+
+Task<void> contend(Mutex& mutex) {
+  Scope scope("test");
+  scope.spawn("a", lock_twice(mutex));
+  scope.spawn("b", lock_twice(mutex));
+  co_await scope.join();
+}
+
 TEST_F(MutexTest, cancelled_at_every_await_it_is_free_again) {
-  auto contend = [](Mutex& mutex) -> Task<void> {
-    for (int i = 0; i < 2; ++i) {
-      auto guard = co_await mutex.lock();
-      co_await yield();
-    }
-  };
-  auto body = [contend](Mutex& mutex) -> Task<void> {
-    auto make = contend;
-    Scope scope("test");
-    scope.spawn("a", make(mutex));
-    scope.spawn("b", make(mutex));
-    co_await scope.join();
-  };
-  EXPECT_GE(cancel_at_every_await(test_, [&] { return body(mutex_); }, [&] { EXPECT_EQ(mutex_.holder_id(), 0u); }), 6);
+  EXPECT_GE(
+      cancel_at_every_await(test_, [&] { return contend(mutex_); }, [&] { EXPECT_EQ(mutex_.holder_id(), 0u); }), 6);
 }
 
 Task<void> hold_permit(Semaphore& semaphore, Event& event, int* inside) {

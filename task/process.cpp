@@ -1,201 +1,136 @@
 #include "task/process.hpp"
 
 #include <fcntl.h>
-#include <spawn.h>
+#include <poll.h>
+#include <signal.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <cerrno>
-#include <csignal>
+#include <cstring>
+#include <memory>
+#include <utility>
 
-#include "task/combine.hpp"
+#include "task/assert.hpp"
 #include "task/error.hpp"
+#include "task/process_spawn.hpp"
+#include "task/runtime.hpp"
 
 namespace quoll::task {
 namespace {
 
-constexpr int kFirstHighFd = 64;  // above all numbers that a child is given
-
-// posix_spawn's two structures, with the descriptors that they refer to.
-class SpawnSetup {
- public:
-  explicit SpawnSetup(const ProcessOptions& options) {
-    ::posix_spawn_file_actions_init(&actions_);
-    ::posix_spawnattr_init(&attributes_);
-    // A target number may be another one's source: all sources are moved out of the way first.
-    const int given[3] = {options.standard_input, options.standard_output, options.standard_error};
-    for (int number = 0; number < 3; ++number) {
-      if (given[number] >= 0) {
-        map(given[number], number);
-      } else {
-        ::posix_spawn_file_actions_addopen(&actions_, number, "/dev/null", number == 0 ? O_RDONLY : O_WRONLY, 0);
-      }
+// Waits for a killed process where that holds up nobody.
+struct ReapJob final : BlockingPool::Job {
+  explicit ReapJob(int pidfd) : fd(::fcntl(pidfd, F_DUPFD_CLOEXEC, 0)) {}
+  void run() override {
+    // The descriptor is non-blocking, so waitid() itself would not wait.
+    pollfd ended{fd.get(), POLLIN, 0};
+    while (::poll(&ended, 1, -1) < 0 && errno == EINTR) {
     }
-    for (const auto& [ours, theirs] : options.inherited_fds) map(ours, theirs);
-    if (!options.working_directory.empty()) {
-      ::posix_spawn_file_actions_addchdir_np(&actions_, options.working_directory.c_str());
-    }
-    set_attributes(options);
+    siginfo_t info;
+    ::waitid(static_cast<idtype_t>(P_PIDFD), static_cast<id_t>(fd.get()), &info, WEXITED | WNOHANG);
+    delete this;
   }
-  ~SpawnSetup() {
-    ::posix_spawn_file_actions_destroy(&actions_);
-    ::posix_spawnattr_destroy(&attributes_);
-  }
-  SpawnSetup(const SpawnSetup&) = delete;
-  SpawnSetup& operator=(const SpawnSetup&) = delete;
-
-  const posix_spawn_file_actions_t* actions() const { return &actions_; }
-  const posix_spawnattr_t* attributes() const { return &attributes_; }
-
- private:
-  void map(int ours, int theirs) {
-    UniqueFd high(::fcntl(ours, F_DUPFD_CLOEXEC, kFirstHighFd));
-    if (!high) throw system_error(errno, "duplicate descriptor");
-    ::posix_spawn_file_actions_adddup2(&actions_, high.get(), theirs);
-    sources_.push_back(std::move(high));
-  }
-  void set_attributes(const ProcessOptions& options) {
-    sigset_t none;
-    sigset_t all;
-    ::sigemptyset(&none);
-    ::sigfillset(&all);
-    ::posix_spawnattr_setsigmask(&attributes_, &none);
-    ::posix_spawnattr_setsigdefault(&attributes_, &all);
-    short flags = POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF;
-    if (options.new_process_group) flags |= POSIX_SPAWN_SETPGROUP;
-    if (options.new_session) flags |= POSIX_SPAWN_SETSID;
-    ::posix_spawnattr_setpgroup(&attributes_, 0);
-    ::posix_spawnattr_setflags(&attributes_, flags);
-  }
-
-  posix_spawn_file_actions_t actions_;
-  posix_spawnattr_t attributes_;
-  std::vector<UniqueFd> sources_;
+  const UniqueFd fd;
 };
 
-std::vector<char*> pointers(const std::vector<std::string>& strings) {
-  std::vector<char*> result;
-  result.reserve(strings.size() + 1);
-  for (const std::string& string : strings) result.push_back(const_cast<char*>(string.c_str()));
-  result.push_back(nullptr);
-  return result;
-}
-
-struct Pipe {
-  UniqueFd reading;
-  UniqueFd writing;
-};
-
-Pipe make_pipe() {
-  int ends[2];
-  if (::pipe2(ends, O_CLOEXEC) != 0) throw system_error(errno, "pipe");
-  return {UniqueFd(ends[0]), UniqueFd(ends[1])};
-}
-
-Task<std::string> read_all(UniqueFd fd, std::size_t bytes_max) {
-  AsyncFd pipe(std::move(fd));
-  std::string text;
-  char buffer[4096];
-  while (true) {
-    const std::size_t bytes = co_await pipe.read_some(buffer);
-    if (bytes == 0) co_return text;
-    text.append(buffer, std::min(bytes, bytes_max - text.size()));
+void kill_and_reap_now(pid_t pid) {
+  ::kill(pid, SIGKILL);
+  while (::waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {
   }
 }
 
-Task<void> write_input(UniqueFd fd, const std::string* text) {
-  AsyncFd pipe(std::move(fd));
-  try {
-    co_await pipe.write_all(*text);
-  } catch (const Error&) {
-    // The program does not read all of its input: that is its own affair.
-  }
+// The C library's own wrappers cannot be linked from C++ in Debian 12. The pidfd is non-blocking, so that waitid() on
+// it says EAGAIN instead of waiting.
+UniqueFd open_pidfd(pid_t pid, const std::string& program) {
+  UniqueFd fd(static_cast<int>(::syscall(SYS_pidfd_open, pid, O_NONBLOCK)));
+  if (fd) return fd;
+  const int error = errno;
+  kill_and_reap_now(pid);
+  throw system_error(error, program + ": open pidfd");
 }
 
 }  // namespace
 
-Process::Process(pid_t pid, UniqueFd pidfd, bool leads_group)
-    : pid_(pid), leads_group_(leads_group), pidfd_(std::move(pidfd)) {}
+std::string to_string(const ProcessExit& exit) {
+  if (exit.signal == 0) return "exit status " + std::to_string(exit.code);
+  const char* const name = ::sigdescr_np(exit.signal);
+  return "signal " + std::to_string(exit.signal) + " (" + (name != nullptr ? name : "unknown") + ")";
+}
+
+Process::Process(std::string program, pid_t pid, AsyncFd pidfd, bool leads_group)
+    : program_(std::move(program)),
+      pid_(pid),
+      pidfd_(std::move(pidfd)),
+      leads_group_(leads_group),
+      worker_(Worker::current()) {}
 
 Process::Process(Process&& other) noexcept
-    : pid_(std::exchange(other.pid_, 0)),
-      leads_group_(other.leads_group_),
+    : program_(std::move(other.program_)),
+      pid_(std::exchange(other.pid_, 0)),
       pidfd_(std::move(other.pidfd_)),
+      leads_group_(other.leads_group_),
+      worker_(other.worker_),
       exit_(other.exit_) {}
 
-Process::~Process() {
-  if (pid_ == 0) return;
-  kill(SIGKILL);
-  while (::waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
+Process Process::start(const ProcessOptions& options) {
+  QUOLL_ASSERT(Worker::current() != nullptr);
+  const pid_t pid = spawn_process(options);
+  UniqueFd fd = open_pidfd(pid, options.argv[0]);
+  try {
+    return Process(options.argv[0], pid, AsyncFd(std::move(fd)), options.new_process_group || options.new_session);
+  } catch (...) {
+    kill_and_reap_now(pid);
+    throw;
   }
 }
 
-Process Process::start(const ProcessOptions& options) {
-  const SpawnSetup setup(options);
-  const std::vector<char*> argv = pointers(options.argv);
-  std::vector<char*> env;
-  if (options.env) env = pointers(*options.env);
-  pid_t pid = 0;
-  const int error = ::posix_spawnp(&pid, argv[0], setup.actions(), setup.attributes(), argv.data(),
-                                   options.env ? env.data() : environ);
-  if (error != 0) throw system_error(error, "start " + options.argv[0]);
-  // The child is not reaped by anybody else, so its pid is still its own.
-  UniqueFd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
-  if (!pidfd) {
-    const int open_error = errno;
-    ::kill(pid, SIGKILL);
-    ::waitpid(pid, nullptr, 0);
-    throw system_error(open_error, "watch " + options.argv[0]);
+Process::~Process() {
+  if (pid_ == 0 || exit_) return;
+  try {
+    kill(SIGKILL);
+    if (reap()) return;
+    auto job = std::make_unique<ReapJob>(pidfd());
+    if (job->fd) {
+      worker_->runtime().blocking_pool().submit(*job);
+      job.release();
+      return;
+    }
+  } catch (...) {
+    // No memory, no descriptor or no thread: wait here.
   }
-  return Process(pid, std::move(pidfd), options.new_process_group || options.new_session);
+  kill_and_reap_now(pid_);
+}
+
+bool Process::kill(int signal) {
+  // Until it is reaped, its pid, which is the group's id too, is nobody else's.
+  if (exit_) return false;
+  const long outcome =
+      leads_group_ ? ::kill(-pid_, signal) : ::syscall(SYS_pidfd_send_signal, pidfd(), signal, nullptr, 0);
+  if (outcome == 0) return true;
+  if (errno == ESRCH) return false;
+  throw system_error(errno, program_ + ": send signal " + std::to_string(signal));
+}
+
+bool Process::reap() {
+  siginfo_t info{};
+  while (::waitid(static_cast<idtype_t>(P_PIDFD), static_cast<id_t>(pidfd()), &info, WEXITED | WNOHANG) != 0) {
+    if (errno == EAGAIN) return false;
+    if (errno == ECHILD) {
+      exit_.emplace();  // gone all the same: there is nothing to kill or to reap
+      throw Error(ErrorClass::kInternal, program_ + ": its exit status was taken by another part of the program");
+    }
+    if (errno != EINTR) throw system_error(errno, program_ + ": wait");
+  }
+  if (info.si_pid == 0) return false;
+  exit_ = info.si_code == CLD_EXITED ? ProcessExit{info.si_status, 0} : ProcessExit{0, info.si_status};
+  return true;
 }
 
 Task<ProcessExit> Process::wait() {
-  if (exit_) co_return *exit_;
-  co_await pidfd_.readable();
-  int status = 0;
-  while (::waitpid(pid_, &status, 0) < 0) {
-    if (errno != EINTR) throw system_error(errno, "wait for process " + std::to_string(pid_));
-  }
-  pid_ = 0;
-  exit_ = WIFSIGNALED(status) ? ProcessExit{0, WTERMSIG(status)} : ProcessExit{WEXITSTATUS(status), 0};
+  while (!exit_ && !reap()) co_await pidfd_.readable();
   co_return *exit_;
-}
-
-void Process::kill(int signal) {
-  if (pid_ == 0) return;
-  if (leads_group_) {
-    ::kill(-pid_, signal);
-  } else {
-    ::syscall(SYS_pidfd_send_signal, pidfd_.get(), signal, nullptr, 0);
-  }
-}
-
-Task<CommandResult> run_command(std::vector<std::string> argv, CommandOptions options) {
-  Pipe input = make_pipe();
-  Pipe output = make_pipe();
-  Pipe error = make_pipe();
-  ProcessOptions process_options;
-  process_options.argv = std::move(argv);
-  process_options.env = std::move(options.env);
-  process_options.standard_input = input.reading.get();
-  process_options.standard_output = output.writing.get();
-  process_options.standard_error = error.writing.get();
-  process_options.new_process_group = true;
-  Process process = Process::start(process_options);
-  input.reading.reset();
-  output.writing.reset();
-  error.writing.reset();
-
-  CommandResult result;
-  auto [written, standard_output, standard_error] =
-      co_await when_all(write_input(std::move(input.writing), &options.standard_input),
-                        read_all(std::move(output.reading), options.output_bytes_max),
-                        read_all(std::move(error.reading), options.output_bytes_max));
-  result.standard_output = std::move(standard_output);
-  result.standard_error = std::move(standard_error);
-  result.exit = co_await process.wait();
-  co_return result;
 }
 
 }  // namespace quoll::task

@@ -1,4 +1,4 @@
-// Child processes: started without a shell, waited for as tasks wait, and never left behind.
+// Child processes: started, waited for by pidfd, and never left behind.
 #pragma once
 
 #include <sys/types.h>
@@ -12,14 +12,28 @@
 
 #include "task/fd.hpp"
 #include "task/task.hpp"
-#include "task/unique_fd.hpp"
 
 namespace quoll::task {
 
+class Worker;
+
+// How a process ended: by exit (`signal` is 0) or by a signal.
+struct ProcessExit {
+  int code = 0;
+  int signal = 0;
+
+  bool success() const { return code == 0 && signal == 0; }
+};
+
+// "exit status 3", "signal 9 (Killed)".
+std::string to_string(const ProcessExit& exit);
+
+// All descriptors are borrowed for the call of start() only, and their close-on-exec flags do not matter. The child
+// gets these and no others, default signal actions and an empty signal mask.
 struct ProcessOptions {
   std::vector<std::string> argv;                // required; argv[0] is a path, or a name that PATH has
-  std::optional<std::vector<std::string>> env;  // nothing: this process's own
-  int standard_input = -1;                      // borrowed for the start, as all descriptors; -1: /dev/null
+  std::optional<std::vector<std::string>> env;  // "NAME=value"; nothing: this process's own
+  int standard_input = -1;                      // -1: /dev/null
   int standard_output = -1;
   int standard_error = -1;
   std::vector<std::pair<int, int>> inherited_fds;  // ours, and its number in the child
@@ -28,55 +42,61 @@ struct ProcessOptions {
   bool new_session = false;
 };
 
-struct ProcessExit {
-  int code = 0;    // of exit()
-  int signal = 0;  // what killed it; 0: it exited
-  bool success() const { return code == 0 && signal == 0; }
-};
-
-// One child. All other descriptors of this process are closed in it, signals are at their defaults.
-//
-// Lifetime: a child that still runs when its Process goes is killed and reaped.
+// Lifetime: the destructor kills the process (its whole group, if it leads one) where it still runs, and has it reaped,
+//           so no zombie stays.
 // Thread:   the worker it was started on.
+// Cancel:   a cancelled wait() leaves the process as it is; it can be waited for again.
+// Errors:   name the program.
+// Signals:  SIGCHLD is not used and may be handled or blocked; where it is ignored, start() restores the default, since
+//           the kernel would throw the exit status away.
 class Process {
  public:
-  // Errors: of system_error(), naming the program.
+  // Returns once the program runs: a missing program or directory is an Error here.
+  // REQUIRES: called from a task, or from a worker's thread.
   static Process start(const ProcessOptions& options);
+  ~Process();
   Process(Process&& other) noexcept;
   Process& operator=(Process&&) = delete;
-  ~Process();
 
   pid_t pid() const { return pid_; }
-  // Cancel: the child runs on; wait() may be called again.
+  int pidfd() const { return pidfd_.get(); }
+  // Returns at once, and the same again, after the first time. The process must not be moved meanwhile.
   Task<ProcessExit> wait();
-  // Sends a signal to the process, or to the group that it was started in as leader; nothing where it has ended.
-  void kill(int signal);
+  // Sends a signal to the process, or to the group that it was started in as leader; false where there is none left.
+  bool kill(int signal);
 
  private:
-  Process(pid_t pid, UniqueFd pidfd, bool leads_group);
+  Process(std::string program, pid_t pid, AsyncFd pidfd, bool leads_group);
+  bool reap();
 
-  pid_t pid_ = 0;  // 0: reaped
-  bool leads_group_ = false;
+  std::string program_;
+  pid_t pid_;  // 0 where moved from
   AsyncFd pidfd_;
+  bool leads_group_;
+  Worker* worker_;
   std::optional<ProcessExit> exit_;
 };
 
 struct CommandOptions {
   std::optional<std::vector<std::string>> env;
+  std::vector<std::pair<int, int>> inherited_fds;
+  std::string working_directory;
   std::string standard_input;
-  std::size_t output_bytes_max = 1 << 20;  // of each stream; what is more is read and dropped
+  std::size_t output_bytes_max = 1 << 20;              // of each stream; what is more is read and dropped
+  std::optional<std::chrono::nanoseconds> time_limit;  // nothing: none
 };
 
 struct CommandResult {
   ProcessExit exit;
   std::string standard_output;
   std::string standard_error;
+  bool truncated = false;  // either of them
 };
 
-// Runs a program to its end.
-//
-// Cancel: its process group is killed and reaped before Cancelled goes on. Bound its time by with_deadline().
-// Errors: of system_error() where it cannot be started; its own failure is in the result.
+// Runs a command in a process group of its own, until the command has ended: what it left running may keep its
+// pipes open, but is not waited for.
+// Cancel:   kills the group and reaps the command before Cancelled goes on.
+// Errors:   name the program; kDeadlineExceeded after `time_limit`. An exit status is a value, whatever it is.
 Task<CommandResult> run_command(std::vector<std::string> argv, CommandOptions options = {});
 
 }  // namespace quoll::task

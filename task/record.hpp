@@ -11,6 +11,14 @@
 
 namespace quoll::task {
 
+// False only in a build that measures what tracking costs: tasks run and are cancelled as ever, but nothing can tell
+// where they are.
+#ifdef QUOLL_TASK_UNTRACKED
+inline constexpr bool kTracked = false;
+#else
+inline constexpr bool kTracked = true;
+#endif
+
 class Scope;
 class Wait;
 class Worker;
@@ -73,7 +81,7 @@ struct TaskRecord {
   bool queued = false;            // in its worker's ready queue
   std::uint32_t slot = 0;         // its place in the worker's table
   std::uint32_t walk_epoch = 0;   // the last walk that has seen it
-  std::int64_t since_ns = 0;      // when it entered `state`, coarse monotonic
+  std::int64_t since_ns = 0;      // when it suspended: coarse monotonic, as of the start of the worker's turn
   Frame* leaf = nullptr;          // the innermost frame; null once it has ended
   Frame* inline_frame = nullptr;  // see start_inline()
   Wait* wait = nullptr;           // what it is suspended in

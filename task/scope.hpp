@@ -86,7 +86,8 @@ class JoinWait final : public Wait {
 
 inline JoinWait Scope::join(TaskState state) { return JoinWait(*this, state); }
 
-// Runs body(scope) and joins the scope however body ends; if it throws, the children are cancelled first.
+// Runs body(scope), where `body` is kept until the end, and joins the scope however body ends; if it throws, the
+// children are cancelled first.
 template <typename F>
 Task<void> with_scope(std::string_view name, F body) {
   Scope scope(name);

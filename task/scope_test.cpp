@@ -200,36 +200,51 @@ TEST(scope, a_record_knows_its_creator_and_the_place_of_its_spawn) {
   test.poll();
 }
 
+// Bodies for with_scope(): what they need is in members, which live as long as it does.
+Task<void> count_later(int* count) {
+  co_await yield();
+  ++*count;
+}
+
+struct SpawnOne {
+  int* ended;
+  Task<void> operator()(Scope& scope) const {
+    scope.spawn("child", count_later(ended));
+    co_return;
+  }
+};
+
+struct SpawnAndThrow {
+  Event* never;
+  Task<void> operator()(Scope& scope) const {
+    scope.spawn("child", wait_for(*never));
+    co_await yield();
+    throw Error(ErrorClass::kConflict, "between spawn and join");
+  }
+};
+
+struct SpawnTwo {
+  int* ended;
+  Task<void> operator()(Scope& scope) const {
+    scope.spawn("child", count_later(ended));
+    co_await yield();
+    scope.spawn("child", count_later(ended));
+    co_await sleep_for(std::chrono::microseconds(1));
+  }
+};
+
 TEST(with_scope, joins_after_the_body_has_returned) {
   TestRuntime test;
   int ended = 0;
-  auto child = [](int* count) -> Task<void> {
-    co_await yield();
-    ++*count;
-  };
-  auto body = [](Scope& scope) -> Task<void> {
-    scope.spawn("child", [](Scope&) -> Task<void> { co_await yield(); }(scope));
-    co_return;
-  };
-  test.run(with_scope("test", body));
-  auto spawning = [child, &ended](Scope& scope) -> Task<void> {
-    scope.spawn("child", child(&ended));
-    co_return;
-  };
-  test.run(with_scope("test", spawning));
+  test.run(with_scope("test", SpawnOne{&ended}));
   EXPECT_EQ(ended, 1);
 }
 
 TEST(with_scope, a_throwing_body_cancels_and_joins_the_children_first) {
   TestRuntime test;
   Event never;
-  auto body = [&never](Scope& scope) -> Task<void> {
-    scope.spawn("child", wait_for(never));
-    co_await yield();
-    throw Error(ErrorClass::kConflict, "between spawn and join");
-  };
   try {
-    test.run(with_scope("test", body));
+    test.run(with_scope("test", SpawnAndThrow{&never}));
     FAIL() << "nothing was thrown";
   } catch (const Error& error) {
     EXPECT_EQ(error.error_class(), ErrorClass::kConflict);
@@ -248,19 +263,11 @@ TEST(with_scope, a_childs_failure_is_thrown_where_the_body_has_none) {
 
 TEST(with_scope, cancelled_at_every_await_nothing_is_left) {
   TestRuntime test;
-  auto child = []() -> Task<void> {
-    co_await yield();
-    co_await sleep_for(std::chrono::microseconds(1));
-  };
-  auto body = [child](Scope& scope) -> Task<void> {
-    scope.spawn("child", child());
-    co_await yield();
-    scope.spawn("child", child());
-    co_await yield();
-  };
+  int ended = 0;
   EXPECT_GE(cancel_at_every_await(
-                test, [&] { return with_scope("test", body); }, [&] { EXPECT_EQ(test.runtime().task_count(), 0u); }),
-            6);
+                test, [&] { return with_scope("test", SpawnTwo{&ended}); },
+                [&] { EXPECT_EQ(test.runtime().task_count(), 0u); }),
+            4);
 }
 
 TEST(ScopeDeathTest, one_that_ends_with_live_children_ends_the_process) {

@@ -24,7 +24,9 @@ void finish_task(TaskRecord& task, std::exception_ptr failure);
 
 class PromiseBase : public Frame {
  public:
-  explicit PromiseBase(std::source_location defined_at) { at = defined_at; }
+  explicit PromiseBase(std::source_location defined_at) {
+    if constexpr (kTracked) at = defined_at;
+  }
 
   static void* operator new(std::size_t size) { return FrameAllocator::allocate(size); }
   static void operator delete(void* frame, std::size_t size) { FrameAllocator::deallocate(frame, size); }
@@ -35,7 +37,7 @@ class PromiseBase : public Frame {
   template <typename Awaitable>
   decltype(auto) await_transform(Awaitable&& awaitable,
                                  std::source_location awaited_at = std::source_location::current()) {
-    at = awaited_at;
+    if constexpr (kTracked) at = awaited_at;
     if constexpr (std::derived_from<std::remove_cvref_t<Awaitable>, Wait>) awaitable.bind(*task);
     return std::forward<Awaitable>(awaitable);
   }
@@ -56,7 +58,7 @@ struct FinalAwaiter {
       finish_task(task, std::move(frame.failure_));
       return std::noop_coroutine();
     }
-    task.leaf = frame.caller;
+    if constexpr (kTracked) task.leaf = frame.caller;
     if (task.inline_frame == &frame) return std::noop_coroutine();
     return handle_of(*frame.caller);
   }
@@ -130,7 +132,7 @@ class [[nodiscard]] Task {
     Frame& frame = handle_.promise();
     frame.caller = &caller;
     frame.task = caller.task;
-    caller.task->leaf = &frame;
+    if constexpr (kTracked) caller.task->leaf = &frame;
   }
   Handle release() { return std::exchange(handle_, nullptr); }
   Handle handle() const { return handle_; }

@@ -154,18 +154,19 @@ TEST(start_inline, the_callback_may_wake_the_child_it_reports) {
   EXPECT_TRUE(event.is_set());
 }
 
+Task<void> yield_twice() {
+  co_await yield();
+  co_await yield();
+}
+
+Task<void> start_yield_twice(int* suspended) {
+  co_await start_inline(yield_twice(), [suspended] { ++*suspended; });
+}
+
 TEST(start_inline, cancelled_at_every_await_nothing_is_left) {
   TestRuntime test;
   int suspended = 0;
-  auto child = []() -> Task<void> {
-    co_await yield();
-    co_await yield();
-  };
-  auto body = [child](int* count) -> Task<void> {
-    auto c = child;
-    co_await start_inline(c(), [count] { ++*count; });
-  };
-  EXPECT_EQ(cancel_at_every_await(test, [&] { return body(&suspended); }), 2);
+  EXPECT_EQ(cancel_at_every_await(test, [&] { return start_yield_twice(&suspended); }), 2);
   EXPECT_EQ(suspended, 3);
 }
 

@@ -19,7 +19,9 @@ namespace quoll::task {
 // Lifetime: its destructor fails the process where a task is left.
 class TestRuntime {
  public:
-  explicit TestRuntime(Clock& clock) : runtime_(clock), worker_(runtime_.add_worker("test")) {}
+  explicit TestRuntime(Clock& clock) : runtime_(clock), worker_(runtime_.add_worker("test")) {
+    worker_.set_resumptions_per_turn(1);
+  }
   TestRuntime() : TestRuntime(Clock::system()) {}
 
   Runtime& runtime() { return runtime_; }

@@ -32,7 +32,7 @@ inline SleepWait sleep_for(std::chrono::nanoseconds duration) { return SleepWait
 // `deadline_ns`: of the worker's clock.
 inline SleepWait sleep_until_ns(std::int64_t deadline_ns) { return SleepWait(deadline_ns, false); }
 
-// Lets the worker's other tasks and its I/O go first.
+// Lets the worker's other tasks go first, and after some turns its I/O.
 class YieldWait final : public Wait {
  public:
   YieldWait() : Wait(TaskState::kRunnable) {}

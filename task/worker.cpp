@@ -77,7 +77,7 @@ void Worker::schedule(TaskRecord& task) {
 void Worker::push_ready(TaskRecord& task) {
   QUOLL_ASSERT(!task.queued);
   task.queued = true;
-  if (task.state != TaskState::kIdle) task.state = TaskState::kRunnable;
+  if (kTracked && task.state != TaskState::kIdle) task.state = TaskState::kRunnable;
   task.next_ready = nullptr;
   if (ready_tail_ != nullptr) {
     ready_tail_->next_ready = &task;
@@ -121,19 +121,31 @@ void Worker::request_drain() {
 void Worker::drain() {
   CurrentWorker current(this);
   drain_requested_.store(false, std::memory_order_release);
-  take_remote();
-  run_interrupts();
-  // Only what is ready now: what these tasks wake waits for the next turn, so that I/O is not starved.
+  if constexpr (kTracked) turn_now_ns_ = coarse_now_ns();
+  // What these tasks wake waits for the next round, and after some rounds for the next turn, so that I/O is not
+  // starved. A turn costs a system call, so it is not taken for each of a few tasks that wake each other.
+  std::size_t resumed = 0;
+  do {
+    take_remote();
+    run_interrupts();
+    resumed += run_ready();
+  } while (ready_head_ != nullptr && resumed < resumptions_per_turn_);
+  if (ready_head_ != nullptr) request_drain();
+}
+
+std::size_t Worker::run_ready() {
+  std::size_t resumed = 0;
   TaskRecord* const last = ready_tail_;
   while (ready_head_ != nullptr) {
     TaskRecord* const task = ready_head_;
     ready_head_ = task->next_ready;
     if (ready_head_ == nullptr) ready_tail_ = nullptr;
     task->queued = false;
-    resume(*task);
+    ++resumed;
+    run_task(*task);
     if (task == last) break;
   }
-  if (ready_head_ != nullptr) request_drain();
+  return resumed;
 }
 
 void Worker::take_remote() {
@@ -168,15 +180,22 @@ void Worker::run_interrupts() {
 }
 
 void Worker::resume(TaskRecord& task) {
+  if constexpr (kTracked) turn_now_ns_ = coarse_now_ns();
+  run_task(task);
+}
+
+void Worker::run_task(TaskRecord& task) {
   TaskRecord* const outer = running_;
   Worker* const outer_worker = std::exchange(current_worker_, this);
   running_ = &task;
-  running_id_.store(task.id, std::memory_order_relaxed);
-  task.state = TaskState::kRunning;
+  if constexpr (kTracked) {
+    running_id_.store(task.id, std::memory_order_relaxed);
+    task.state = TaskState::kRunning;
+  }
   task.wait = nullptr;
   task.resume_point.resume();
   running_ = outer;
-  running_id_.store(outer != nullptr ? outer->id : 0, std::memory_order_relaxed);
+  if constexpr (kTracked) running_id_.store(outer != nullptr ? outer->id : 0, std::memory_order_relaxed);
   current_worker_ = outer_worker;
 }
 
@@ -270,9 +289,10 @@ std::string_view to_string(TaskState state) {
 
 void Wait::suspend(std::coroutine_handle<> resume_point) {
   task_->resume_point = resume_point;
-  task_->state = state_;
-  task_->since_ns = coarse_now_ns();
   task_->wait = this;
+  if constexpr (!kTracked) return;
+  task_->state = state_;
+  task_->since_ns = task_->worker->turn_now_ns_;
   ++task_->worker->suspend_count_;
 }
 

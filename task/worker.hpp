@@ -67,6 +67,8 @@ class Worker {
 
   void run();  // the thread's body: until stop()
   void stop();
+  // How many resumptions make up a turn; with 1, tests see what happens between any two rounds of wakes.
+  void set_resumptions_per_turn(std::size_t count) { resumptions_per_turn_ = count; }
   // Runs what is ready and returns how many handlers ran; for tests that drive a worker by hand.
   std::size_t poll();
   // Waits for one handler, at most that long; false if none came.
@@ -82,6 +84,8 @@ class Worker {
   void push_ready(TaskRecord& task);
   void request_drain();
   void drain();
+  std::size_t run_ready();
+  void run_task(TaskRecord& task);
   void take_remote();
   void run_interrupts();
   void arm_kernel_timer();
@@ -106,6 +110,8 @@ class Worker {
   TaskRecord* ready_tail_ = nullptr;
   std::uint32_t walk_epoch_ = 0;
   std::uint64_t suspend_count_ = 0;
+  std::int64_t turn_now_ns_ = 0;  // read once a turn: the clock would be most of what a suspension costs
+  std::size_t resumptions_per_turn_ = 64;
 
   std::mutex queue_mutex_;
   TaskRecord* remote_head_ = nullptr;  // guarded by queue_mutex_

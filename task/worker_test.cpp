@@ -216,6 +216,22 @@ TEST_F(WorkerTest, post_runs_on_the_workers_thread_outside_of_any_task) {
   EXPECT_TRUE(result.get_future().get());
 }
 
+Task<void> yield_until(bool* stop, Worker* worker, bool post_stop) {
+  if (post_stop) worker->post([stop] { *stop = true; });
+  while (!*stop) co_await yield();
+}
+
+TEST(worker, tasks_that_wake_each_other_without_end_do_not_starve_its_io) {
+  Runtime runtime;
+  Worker& worker = runtime.add_worker("worker");
+  Scope scope("test");
+  bool stop = false;
+  scope.spawn_on(worker, "first", yield_until(&stop, &worker, true));
+  scope.spawn_on(worker, "second", yield_until(&stop, &worker, false));
+  while (scope.size() > 0) worker.poll();
+  EXPECT_TRUE(stop);
+}
+
 Task<void> report_running(std::promise<bool>* result) {
   result->set_value(this_task::worker().running_id() == this_task::id());
   co_return;

@@ -33,13 +33,31 @@ void log_failure(std::uint64_t task_id, std::string_view name, std::exception_pt
   }
 }
 
-// Docker's exit codes for what could not be run.
+// Docker's exit codes for what could not be run, told by the same words as its clients do.
 int start_failure_code(const std::string& message) {
-  if (message.find("executable file") != std::string::npos && message.find("not found") != std::string::npos)
-    return 127;
-  if (message.find("No such file or directory") != std::string::npos) return 127;
-  if (message.find("ermission denied") != std::string::npos) return 126;
+  const auto says = [&message](std::string_view words) { return message.find(words) != std::string::npos; };
+  if ((says("executable file") && says("not found")) || says("no such file or directory")) return 127;
+  if (says("permission denied") || says("is a directory")) return 126;
   return 128;
+}
+
+// True where `step` did not fail. For steps that must not keep the rest from being done: on a full disk, above all.
+task::Task<bool> succeeds(const std::string& id, task::Task<void> step) {
+  try {
+    co_await std::move(step);
+    co_return true;
+  } catch (const Error& error) {
+    spdlog::error("container {}: {}", id, error.message());
+  }
+  co_return false;
+}
+
+// A container that asks for another runtime than the one there is.
+void check_runtime(const ContainerConfig& config, const RuntimePrograms& programs) {
+  const std::string& wanted = config.host.runtime;
+  const std::string& path = programs.runtime;
+  if (wanted.empty() || wanted == path || wanted == path.substr(path.rfind('/') + 1)) return;
+  throw Error(ErrorClass::kInvalidArgument, "unknown or invalid runtime name: " + wanted);
 }
 
 }  // namespace
@@ -61,6 +79,7 @@ ContainerPaths ContainerManager::paths_of(const std::string& id) const {
 task::Task<CreatedContainer> ContainerManager::create(std::string name, ContainerConfig config) {
   const Image image = co_await task::blocking([this, &config] { return images_.get(config.image); });
   config = resolve_with_image(std::move(config), image.config);
+  check_runtime(config, options_.programs);
   const std::string id = new_container_id();
   {
     std::lock_guard lock(mutex_);
@@ -161,7 +180,8 @@ task::Task<void> ContainerManager::start_locked(std::shared_ptr<Container> conta
   }
   if (failure) co_await undo_start(container, *failure);
   changed();
-  co_await save_state(std::move(container));
+  // It runs, whatever the disk says: the next daemon finds it by its bundle.
+  co_await succeeds(container->id(), save_state(container));
 }
 
 task::Task<void> ContainerManager::undo_start(std::shared_ptr<Container> container, Error failure) {
@@ -173,7 +193,7 @@ task::Task<void> ContainerManager::undo_start(std::shared_ptr<Container> contain
   });
   container->cleaned_up().set();
   changed();
-  co_await save_state(container);
+  co_await succeeds(container->id(), save_state(container));
   if (container->config().host.auto_remove) {
     scope_.spawn_on(worker_, "mgr.ContainerManager: remove", remove_when_exited(container));
   }
@@ -206,13 +226,12 @@ task::Task<void> ContainerManager::finish_run(std::shared_ptr<Container> contain
     if (!exit) changing.error = "the container's monitor was killed";
   });
   changed();
-  co_await save_state(container);
+  const bool saved = co_await succeeds(container->id(), save_state(container));
   container->tell_exited(state.exit_code);
   co_await runtime_delete(options_.programs, container->id());
-  co_await task::blocking([&] {
-    if (container->log()) container->log()->files().end_torn_record();
-    remove_tree(container->paths().bundle);
-  });
+  if (container->log()) co_await succeeds(container->id(), end_torn_record(container));
+  // The bundle has the exit status, for the next daemon if the record has it not.
+  if (saved) co_await task::blocking([&] { remove_tree(container->paths().bundle); });
   container->cleaned_up().set();
   if (container->config().host.auto_remove) {
     scope_.spawn_on(worker_, "mgr.ContainerManager: remove", remove_when_exited(container));
@@ -269,7 +288,7 @@ void ContainerManager::kill(Container& container, const std::string& signal) {
 task::Task<void> ContainerManager::remove(std::shared_ptr<Container> container, bool force) {
   auto guard = co_await container->lock_lifecycle();
   ContainerState state = container->state();
-  if (state.status == ContainerStatus::kRemoving || state.status == ContainerStatus::kDead) {
+  if (state.status == ContainerStatus::kRemoving) {
     throw Error(ErrorClass::kConflict, "removal of container " + container->id() + " is already in progress");
   }
   if (!can_remove(state.status, force)) {
@@ -281,9 +300,21 @@ task::Task<void> ContainerManager::remove(std::shared_ptr<Container> container, 
   co_await container->cleaned_up().wait();
   container->update_state([](ContainerState& changing) { changing.change_to(ContainerStatus::kRemoving); });
   changed();
-  co_await save_state(container);
+  // What follows makes room, where a full disk does not take this.
+  co_await succeeds(container->id(), save_state(container));
   if (container->log()) container->log()->close();
-  co_await remove_files(container);
+  std::optional<Error> failure;
+  try {
+    co_await remove_files(container);
+  } catch (const Error& error) {
+    failure = error;
+  }
+  if (failure) {
+    container->update_state([](ContainerState& changing) { changing.change_to(ContainerStatus::kDead); });
+    changed();
+    co_await succeeds(container->id(), save_state(container));
+    throw *failure;
+  }
   forget(*container);
   container->tell_removed();
   co_await task::blocking([this] { images_.release_unused(image_users()); });
@@ -316,6 +347,10 @@ void ContainerManager::forget(const Container& container) {
     containers_.erase(container.id());
   }
   changed();
+}
+
+task::Task<void> ContainerManager::end_torn_record(std::shared_ptr<Container> container) {
+  co_await task::blocking([&] { container->log()->files().end_torn_record(); });
 }
 
 task::Task<void> ContainerManager::save_state(std::shared_ptr<Container> container) {

@@ -91,6 +91,7 @@ class ContainerManager {
   task::Task<void> remove_when_exited(std::shared_ptr<Container> container);
   task::Task<void> take_up(std::shared_ptr<Container> container);
   task::Task<bool> take_up_running(std::shared_ptr<Container> container);
+  task::Task<void> end_torn_record(std::shared_ptr<Container> container);
   task::Task<void> save_state(std::shared_ptr<Container> container);
   void forget(const Container& container);
   void changed() { generation_.fetch_add(1, std::memory_order_acq_rel); }

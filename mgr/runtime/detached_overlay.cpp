@@ -44,7 +44,8 @@ void set_layers(int context, const std::vector<std::string>& directories) {
       joined += c;
     }
   }
-  if (set_option(context, FSCONFIG_SET_STRING, "lowerdir", joined.c_str()) != 0) throw system_error(errno, "overlay: layers");
+  if (set_option(context, FSCONFIG_SET_STRING, "lowerdir", joined.c_str()) != 0)
+    throw system_error(errno, "overlay: layers");
 }
 
 }  // namespace

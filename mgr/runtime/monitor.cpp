@@ -22,7 +22,8 @@ constexpr std::size_t kSyncMessageBytesMax = 64 * 1024;
 constexpr std::size_t kSmallFileBytesMax = 64 * 1024;
 
 const std::vector<std::string>& program_environment() {
-  static const std::vector<std::string> environment{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"};
+  static const std::vector<std::string> environment{
+      "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"};
   return environment;
 }
 
@@ -43,13 +44,37 @@ std::string own_directory() {
 }
 
 std::vector<std::string> monitor_arguments(const RuntimePrograms& programs, const MonitoredContainer& container) {
-  std::vector<std::string> argv{
-      programs.monitor, "--api-version", "1", "--cid", container.id, "--cuuid", container.id, "--name", container.name,
-      "--bundle", container.bundle, "--container-pidfile", container.bundle + "/init.pid", "--conmon-pidfile",
-      container.bundle + "/monitor.pid", "--exit-dir", container.bundle + "/exit", "--full-attach", "--no-sync-log",
-      "--log-level", "error", "--runtime", programs.shim, "--runtime-arg", "--quoll-runtime=" + programs.runtime,
-      "--runtime-arg", "--root", "--runtime-arg", programs.state_directory, "--log-path",
-      container.log_path.empty() ? "none" : "k8s-file:" + container.log_path};
+  std::vector<std::string> argv{programs.monitor,
+                                "--api-version",
+                                "1",
+                                "--cid",
+                                container.id,
+                                "--cuuid",
+                                container.id,
+                                "--name",
+                                container.name,
+                                "--bundle",
+                                container.bundle,
+                                "--container-pidfile",
+                                container.bundle + "/init.pid",
+                                "--conmon-pidfile",
+                                container.bundle + "/monitor.pid",
+                                "--exit-dir",
+                                container.bundle + "/exit",
+                                "--full-attach",
+                                "--no-sync-log",
+                                "--log-level",
+                                "error",
+                                "--runtime",
+                                programs.shim,
+                                "--runtime-arg",
+                                "--quoll-runtime=" + programs.runtime,
+                                "--runtime-arg",
+                                "--root",
+                                "--runtime-arg",
+                                programs.state_directory,
+                                "--log-path",
+                                container.log_path.empty() ? "none" : "k8s-file:" + container.log_path};
   if (container.terminal) argv.push_back("--terminal");
   if (container.open_stdin) argv.insert(argv.end(), {"--stdin", "--leave-stdin-open"});
   return argv;
@@ -67,6 +92,22 @@ task::Task<std::string> read_sync_message(UniqueFd pipe) {
   co_return message;
 }
 
+// Docker's clients know what went wrong by Go's words for it, and take their own exit status from them. runc speaks Go;
+// crun gives libc's words, and EPERM for what is no regular file.
+std::string in_gos_words(std::string reason) {
+  constexpr std::pair<std::string_view, std::string_view> kWords[] = {
+      {"open executable: Operation not permitted", "open executable: permission denied"},
+      {"No such file or directory", "no such file or directory"},
+      {"Permission denied", "permission denied"},
+      {"Is a directory", "is a directory"},
+  };
+  for (const auto& [libc, go] : kWords) {
+    if (const std::size_t at = reason.find(libc); at != std::string::npos) reason.replace(at, libc.size(), go);
+  }
+  while (!reason.empty() && (reason.back() == '\n' || reason.back() == ' ')) reason.pop_back();
+  return reason;
+}
+
 // The pid in a sync message. Errors: the runtime's complaint.
 int parse_sync_message(const std::string& message) {
   const auto json = nlohmann::json::parse(message, nullptr, false);
@@ -75,10 +116,9 @@ int parse_sync_message(const std::string& message) {
   }
   const int pid = json.value("data", -1);
   if (pid > 0) return pid;
-  std::string reason = json.value("message", "the runtime gave no reason");
-  while (!reason.empty() && (reason.back() == '\n' || reason.back() == ' ')) reason.pop_back();
   throw Error(ErrorClass::kInvalidArgument,
-              "failed to create task for container: failed to create shim task: OCI runtime create failed: " + reason);
+              "failed to create task for container: failed to create shim task: OCI runtime create failed: " +
+                  in_gos_words(json.value("message", "the runtime gave no reason")));
 }
 
 int read_pid_file(const std::string& path) {
@@ -142,7 +182,8 @@ task::Task<MonitorProcesses> create_with_monitor(const RuntimePrograms& programs
 task::Task<void> runtime_start(const RuntimePrograms& programs, const std::string& id) {
   const task::CommandResult result = co_await run_runtime(programs, {"start", id});
   if (result.exit.success()) co_return;
-  throw Error(ErrorClass::kInvalidArgument, "failed to start container: OCI runtime start failed: " + result.standard_error);
+  throw Error(ErrorClass::kInvalidArgument,
+              "failed to start container: OCI runtime start failed: " + in_gos_words(result.standard_error));
 }
 
 task::Task<void> runtime_delete(const RuntimePrograms& programs, const std::string& id) {

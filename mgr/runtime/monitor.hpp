@@ -1,4 +1,5 @@
-// The outside programs of a container's life: conmon, which stays with it, and the OCI runtime, which makes and starts it.
+// The outside programs of a container's life: conmon, which stays with it, and the OCI runtime, which makes and starts
+// it.
 #pragma once
 
 #include <cstdint>
@@ -13,8 +14,8 @@ namespace quoll::mgr {
 // Where the programs are; constant for the daemon's life.
 struct RuntimePrograms {
   std::string monitor = "/usr/bin/conmon";
-  std::string shim;          // quoll-runtime, which mounts the root filesystem (runtime/shim_main.cpp)
-  std::string runtime;       // crun or runc, absolute
+  std::string shim;             // quoll-runtime, which mounts the root filesystem (runtime/shim_main.cpp)
+  std::string runtime;          // crun or runc, absolute
   std::string state_directory;  // the runtime's --root, on a file system that a reboot clears
 };
 

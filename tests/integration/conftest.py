@@ -1,6 +1,6 @@
 """Fixtures for tests with a real daemon and real containers.
 
-daemon       the session's quolld with busybox loaded; after each test its containers are removed
+daemon       the session's quolld with busybox loaded; after each test its containers and other images are removed
 make_daemon  starts more of them, for tests that kill, restart or configure theirs; each is closed with the test
 busybox_tar  the image, as the path of a tar
 """
@@ -36,11 +36,12 @@ def daemon(session_daemon):
     yield session_daemon
     assert session_daemon.running() and session_daemon.pid == pid, "a test must not end the session's daemon: use make_daemon"
     session_daemon.remove_containers()
+    session_daemon.remove_images(but="busybox:latest")
 
 
 @pytest.fixture
 def make_daemon(busybox_tar):
-    """make_daemon(image=True, arguments=(), config=None, env=None, start=True) -> Daemon"""
+    """make_daemon(image=True, arguments=(), config=None, env=None, wrapper=(), start=True) -> Daemon"""
     daemons = []
 
     def make(image=True, start=True, **kwargs):

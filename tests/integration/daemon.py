@@ -34,11 +34,12 @@ class Daemon:
     arguments  more flags for quolld
     config     a dict that becomes its --config file
     env        variables added to its environment
+    wrapper    a command before quolld's own, which ends by being quolld
     """
 
     live = []  # those not closed yet, for the reports of failed tests
 
-    def __init__(self, arguments=(), config=None, env=None, start=True):
+    def __init__(self, arguments=(), config=None, env=None, wrapper=(), start=True):
         # A short path: a socket's may have 107 bytes, and a container's attach socket lies below the exec root.
         self.base = tempfile.mkdtemp(prefix="q", dir="/tmp")
         self.root = os.path.join(self.base, "root")
@@ -49,6 +50,7 @@ class Daemon:
         self.port = free_port()
         self.arguments = list(arguments)
         self.env = dict(env or {})
+        self.wrapper = list(wrapper)
         self.process = None
         self.http = HttpClient(self.socket_path)
         self.tcp = HttpClient(("127.0.0.1", self.port))
@@ -68,7 +70,7 @@ class Daemon:
     # -- life --
 
     def command(self):
-        return [QUOLLD, "--root", self.root, "--exec-root", self.exec_root, "--pidfile", self.pid_file,
+        return [*self.wrapper, QUOLLD, "--root", self.root, "--exec-root", self.exec_root, "--pidfile", self.pid_file,
                 "--host", f"unix://{self.socket_path}", "--host", f"tcp://127.0.0.1:{self.port}",
                 "--log-level", "debug", *self.arguments]
 
@@ -170,6 +172,12 @@ class Daemon:
         for container_id in self.container_ids():
             self.http.delete(f"/containers/{container_id}?force=1&v=1").expect(204, 404)
 
+    def remove_images(self, but):
+        """All images that do not have this tag."""
+        for row in self.http.get("/images/json?all=1").expect(200).json():
+            if but not in row["RepoTags"]:
+                self.http.delete(f"/images/{row['Id']}?force=1").expect(200, 404)
+
     # -- looking into it --
 
     def dump(self, match=None, tcp=False):
@@ -188,6 +196,16 @@ class Daemon:
 
     def fd_count(self):
         return len(os.listdir(f"/proc/{self.pid}/fd"))
+
+    def fd_count_at_rest(self):
+        """The count once it stays the same for a while: a connection that a client has closed lives on for a moment."""
+        counts = []
+
+        def same_ten_times():
+            counts.append(self.fd_count())
+            return len(counts) >= 10 and len(set(counts[-10:])) == 1
+        eventually(same_ten_times, what="a number of descriptors that stays")
+        return counts[-1]
 
     def rss_bytes(self):
         with open(f"/proc/{self.pid}/statm") as file:

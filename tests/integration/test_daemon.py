@@ -21,10 +21,13 @@ from http_client import HttpClient
 from waiting import eventually
 
 
-def quolld(tmp_path, *arguments, timeout=20):
+def quolld(tmp_path, *arguments, root=None, exec_root=None):
     """A quolld that is expected to end by itself; its CompletedProcess."""
-    command = [QUOLLD, "--root", str(tmp_path / "r"), "--exec-root", str(tmp_path / "x"), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=timeout, stdin=subprocess.DEVNULL)
+    command = [QUOLLD]
+    if "--root" not in arguments and "--data-root" not in arguments:
+        command += ["--root", str(root or tmp_path / "r")]
+    command += ["--exec-root", str(exec_root or tmp_path / "x"), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=20, stdin=subprocess.DEVNULL)
 
 
 # -- one daemon on a root --
@@ -33,8 +36,7 @@ def quolld(tmp_path, *arguments, timeout=20):
 def test_a_second_daemon_on_the_same_root_is_refused(make_daemon, tmp_path):
     first = make_daemon()
     container = containers.run(first, containers.SILENT)
-    second = quolld(tmp_path, "--root", first.root) if False else subprocess.run(
-        [QUOLLD, "--root", first.root, "--exec-root", str(tmp_path / "x")], capture_output=True, text=True, timeout=20)
+    second = quolld(tmp_path, root=first.root)
     assert second.returncode != 0
     assert f"{first.root} is in use by another daemon" in second.stderr
     assert containers.state(first, container)["Running"]
@@ -43,7 +45,7 @@ def test_a_second_daemon_on_the_same_root_is_refused(make_daemon, tmp_path):
 
 def test_a_second_daemon_on_the_same_exec_root_or_socket_is_refused(make_daemon, tmp_path):
     first = make_daemon()
-    second = subprocess.run([QUOLLD, "--root", str(tmp_path / "r"), "--exec-root", first.exec_root], capture_output=True, text=True, timeout=20)
+    second = quolld(tmp_path, exec_root=first.exec_root)
     assert second.returncode != 0 and f"{first.exec_root} is in use by another daemon" in second.stderr
     third = quolld(tmp_path, "--host", f"unix://{first.socket_path}")
     assert third.returncode != 0 and first.socket_path in third.stderr
@@ -67,13 +69,21 @@ def test_two_daemons_side_by_side_know_nothing_of_each_other(make_daemon):
 # -- killed and started again --
 
 
+def written_more(daemon, container, count):
+    """Waits until a container that writes numbers has written that many more."""
+    def last():
+        return int(containers.lines(daemon, container, "stdout=1&tail=1")[0])
+    eventually(lambda: containers.lines(daemon, container, "stdout=1&tail=1"), what="the first line")
+    wanted = last() + count
+    eventually(lambda: last() >= wanted, what="more lines")
+
+
 def test_a_container_that_writes_while_the_daemon_is_killed_loses_no_line(make_daemon):
     daemon = make_daemon()
     script = "trap 'stop=1' TERM; i=0; while [ -z \"$stop\" ]; do i=$((i + 1)); echo $i; done; echo last; exit 9"
     container = containers.run(daemon, script)
     for _ in range(3):
-        some = len(containers.logs(daemon, container))
-        eventually(lambda: len(containers.logs(daemon, container)) > some + 1000, what="more lines")
+        written_more(daemon, container, 5000)
         daemon.kill9()
         daemon.start()
     assert containers.state(daemon, container)["Running"]
@@ -92,8 +102,7 @@ def test_a_container_with_rotated_logs_loses_no_line_over_a_kill(make_daemon, tm
     script = "i=0; while [ ! -e /gate/stop ]; do i=$((i + 1)); echo $i; done; echo last"
     container = containers.run(daemon, script, "--log-opt", "max-size=100k", "--log-opt", "max-file=500", "-v", f"{tmp_path}:/gate")
     for _ in range(3):
-        some = len(containers.logs(daemon, container))
-        eventually(lambda: len(containers.logs(daemon, container)) > some + 20_000, what="more lines")
+        written_more(daemon, container, 5000)
         daemon.kill9()
         daemon.start()
     (tmp_path / "stop").touch()
@@ -269,8 +278,7 @@ def test_the_short_and_the_other_names_of_a_flag_conflict_with_the_file_too(tmp_
     for flags, key, value in ((["-l", "info"], "log-level", "debug"), (["--data-root", "/tmp/x"], "data-root", "/tmp/y"),
                               (["-H", "unix:///tmp/x.sock"], "hosts", ["unix:///tmp/y.sock"]), (["--no-live-restore"], "live-restore", True)):
         (tmp_path / "daemon.json").write_text(json.dumps({key: value}))
-        done = subprocess.run([QUOLLD, "--exec-root", str(tmp_path / "x"), "--config", str(tmp_path / "daemon.json"), *flags],
-                              capture_output=True, text=True, timeout=20)
+        done = quolld(tmp_path, "--config", str(tmp_path / "daemon.json"), *flags)
         assert done.returncode == 1 and f"specified both as a flag and in the configuration file: {key}" in done.stderr
 
 
@@ -299,15 +307,16 @@ def test_the_unix_socket_is_for_its_owner_and_group_only(make_daemon):
 
 
 @pytest.mark.parametrize("runtime", ["runc", "crun"])
-def test_the_runtime_can_be_chosen(make_daemon, runtime):
-    if runtime == "crun" and os.path.isdir("/sys/fs/cgroup/unified"):
-        # crun refuses a host with both kinds of cgroups; here the daemon alone sees such a host as it takes.
-        daemon = make_daemon(image=False, arguments=["--runtime", runtime])
-        assert daemon.docker("info", "-f", "{{.DefaultRuntime}}").stdout == f"{runtime}\n"
-        return
-    daemon = make_daemon(arguments=["--runtime", runtime])
+def test_either_runtime_can_be_chosen(make_daemon, runtime):
+    # crun refuses a host with both kinds of cgroups, so its daemon does not see the second kind.
+    hide = "if mountpoint -q /sys/fs/cgroup/unified; then umount /sys/fs/cgroup/unified; fi; exec \"$@\""
+    wrapper = ["unshare", "--mount", "sh", "-ec", hide, "sh"] if runtime == "crun" else []
+    daemon = make_daemon(arguments=["--runtime", runtime], wrapper=wrapper)
     assert daemon.docker("info", "-f", "{{.DefaultRuntime}}").stdout == f"{runtime}\n"
     assert containers.logs(daemon, containers.finished(daemon, "echo works")) == b"works\n"
+    container = containers.run(daemon, containers.SILENT, "--memory", "64m")
+    daemon.docker("stop", "-t", "0", container)
+    assert containers.state(daemon, container)["ExitCode"] == 137
 
 
 # -- sockets and signals --
@@ -365,35 +374,61 @@ def small_disk(tmp_path):
     subprocess.run(["umount", "--lazy", path], check=True)
 
 
-def test_a_full_disk_fails_what_needs_it_and_nothing_else(small_disk, make_daemon, busybox_tar):
+@pytest.fixture
+def on_small_disk(small_disk, make_daemon, busybox_tar):
+    """(daemon, fill): its root on the small disk; fill() takes what is left, and gives the file to remove."""
     daemon = make_daemon(image=False, start=False)
     daemon.root = str(small_disk)
     daemon.start()
     daemon.load_image(busybox_tar)
-    running = containers.run(daemon, containers.SILENT)
     filler = small_disk / "filler"
 
     def fill():
-        with open(filler, "ab", buffering=0) as file:
-            try:
-                while True:
-                    file.write(b"\0" * 4096)
-            except OSError:
-                pass
+        with open(filler, "ab", buffering=0) as file, pytest.raises(OSError, match="No space left"):
+            while True:
+                file.write(b"\0" * 4096)
+        return filler
 
-    fill()
-    listed = sorted(os.listdir(small_disk / "containers"))
-    created = daemon.http.post("/containers/create", json={"Image": "busybox", "Cmd": ["true"]})
-    assert created.status == 500 and "No space left on device" in created.json()["message"] or "full" in created.json()["message"], created
-    loaded = daemon.http.post("/images/load", body=busybox_tar.read_bytes())
-    assert loaded.status == 500 and "No space left on device" in loaded.json()["message"], loaded
-    assert sorted(os.listdir(small_disk / "containers")) == listed
-    # What runs runs on, and is answered for.
-    assert daemon.container_ids() == [running]
-    assert containers.state(daemon, running)["Running"]
+    return daemon, fill
+
+
+def test_a_full_disk_fails_what_needs_room_and_nothing_else(on_small_disk, busybox_tar):
+    daemon, fill = on_small_disk
+    running = containers.run(daemon, containers.SILENT, name="running")
+    ended = containers.finished(daemon, "echo kept", name="ended")
+    filler = fill()
+    for _ in range(2):
+        created = daemon.http.post("/containers/create?name=new", json={"Image": "busybox", "Cmd": ["true"]}).expect(500)
+        assert re.search("No space left on device|disk is full", created.json()["message"]), created
+        loaded = daemon.docker("load", "-i", str(busybox_tar), check=False)
+        assert loaded.returncode == 1 and "No space left on device" in loaded.stderr, loaded.stderr
+    # Nothing half made is left, and what there was is answered for.
+    assert set(daemon.container_ids()) == {running, ended} == set(os.listdir(f"{daemon.root}/containers"))
+    assert containers.state(daemon, running)["Running"] and containers.logs(daemon, ended) == b"kept\n"
     assert daemon.http.get("/debug/goroutine").status == 200
-    filler.unlink()
-    assert containers.logs(daemon, containers.finished(daemon, "echo room again")) == b"room again\n"
-    daemon.load_image(busybox_tar)
-    daemon.docker("stop", "-t", "0", running)
+    daemon.docker("stop", "-t", "0", "running")
     assert containers.state(daemon, running)["ExitCode"] == 137
+    daemon.docker("rm", "ended")  # which makes room
+    filler.unlink()
+    assert containers.logs(daemon, containers.finished(daemon, "echo room again", name="new")) == b"room again\n"
+    daemon.load_image(busybox_tar)
+    daemon.docker("start", "running")
+
+
+def test_what_ends_on_a_full_disk_has_its_exit_status_after_a_kill(on_small_disk, tmp_path):
+    daemon, fill = on_small_disk
+    gate = tmp_path / "gate"
+    gate.mkdir()
+    container = containers.run(daemon, "while [ ! -e /gate/go ]; do sleep 0.02; done; exit 33", "-v", f"{gate}:/gate")
+    removed = containers.run(daemon, "while [ ! -e /gate/go ]; do sleep 0.02; done; exit 34", "-v", f"{gate}:/gate", "--rm")
+    filler = fill()
+    (gate / "go").touch()
+    assert containers.wait(daemon, container) == 33
+    eventually(lambda: daemon.container_ids() == [container], what="the removal of the --rm container")
+    daemon.kill9()
+    filler.unlink()
+    daemon.start()
+    assert (containers.state(daemon, container)["Status"], containers.state(daemon, container)["ExitCode"]) == ("exited", 33)
+    daemon.docker("start", container)
+    assert containers.wait(daemon, container) == 33
+    assert daemon.container_ids() == [container] and removed != container

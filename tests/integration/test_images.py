@@ -132,8 +132,7 @@ def test_loading_twice_changes_nothing(images, busybox_tar):
 
 def test_a_chunked_upload_of_unknown_length(images, busybox_tar):
     with open(busybox_tar, "rb") as file:
-        images.http.post("/images/load", body=iter(lambda: file.read(10_000), b""),
-                         headers={"Transfer-Encoding": "chunked"}).expect(200)
+        images.http.post("/images/load", body=iter(lambda: file.read(10_000), b"")).expect(200)
     assert tags(images) == ["busybox:latest"]
 
 
@@ -188,8 +187,8 @@ def test_a_layer_that_is_not_what_its_digest_says_is_refused(daemon):
     assert stored(daemon) == before
 
 
-@pytest.mark.parametrize("part", [0.01, 0.5, 0.99])
-def test_half_an_archive_is_refused_and_leaves_nothing(daemon, busybox_tar, part):
+@pytest.mark.parametrize("part", [0.001, 0.5, 0.97])
+def test_half_an_archive_is_refused_and_leaves_nothing(daemon, part):
     before = stored(daemon)
     data = archive(["half:latest"], {"x": os.urandom(500_000)})[0]
     load(daemon, data[:int(len(data) * part)]).expect(400)
@@ -222,7 +221,6 @@ def test_an_upload_that_stands_still_holds_nobody_up(daemon):
         daemon.leak_check("--expect-alive", "load_images")
         load(daemon, data).expect(200)
         assert containers.logs(daemon, containers.finished(daemon, "echo works")) == b"works\n"
-        daemon.docker("rmi", "other")
     daemon.leak_check("load_images")
 
 
@@ -232,23 +230,20 @@ def test_an_upload_that_stands_still_holds_nobody_up(daemon):
 def test_list_and_inspect_have_what_clients_read(daemon):
     data, image_id = archive(["shown:v1", "shown:v2"], {"x": b"x"}, labels={"who": "test"})
     load(daemon, data).expect(200)
-    try:
-        [row] = [row for row in daemon.http.get("/images/json").expect(200).json() if row["Id"] == image_id]
-        assert sorted(row["RepoTags"]) == ["shown:v1", "shown:v2"] and row["Size"] > 0 and row["Labels"] == {"who": "test"}
-        for name in ("shown:v1", image_id, image_id[7:19], f"docker.io/library/shown:v2"):
-            seen = daemon.http.get(f"/images/{name}/json").expect(200).json()
-            assert seen["Id"] == image_id and seen["Config"]["Cmd"] == ["/x"] and seen["Os"] == "linux"
-        daemon.http.get("/images/shown/json").expect(404)  # there is no shown:latest
-        table = daemon.docker("images", "--format", "{{.Repository}}:{{.Tag}}").stdout.split()
-        assert set(table) >= {"busybox:latest", "shown:v1", "shown:v2"}
-        assert daemon.docker("images", "-q", "shown").stdout.split() == [image_id[7:19]] * 2
-        assert daemon.docker("inspect", "-f", "{{.Id}}", "shown:v1").stdout.strip() == image_id
-        client = daemon.client()
-        assert client.images.get("shown:v1").id == image_id
-        assert [image.id for image in client.images.list(filters={"label": "who=test"})] == [image_id]
-        assert [image.id for image in client.images.list(name="shown")] == [image_id]
-    finally:
-        daemon.docker("rmi", "-f", image_id)
+    [row] = [row for row in daemon.http.get("/images/json").expect(200).json() if row["Id"] == image_id]
+    assert sorted(row["RepoTags"]) == ["shown:v1", "shown:v2"] and row["Size"] > 0 and row["Labels"] == {"who": "test"}
+    for name in ("shown:v1", image_id, image_id[7:19], f"docker.io/library/shown:v2"):
+        seen = daemon.http.get(f"/images/{name}/json").expect(200).json()
+        assert seen["Id"] == image_id and seen["Config"]["Cmd"] == ["/x"] and seen["Os"] == "linux"
+    daemon.http.get("/images/shown/json").expect(404)  # there is no shown:latest
+    table = daemon.docker("images", "--format", "{{.Repository}}:{{.Tag}}").stdout.split()
+    assert set(table) >= {"busybox:latest", "shown:v1", "shown:v2"}
+    assert daemon.docker("images", "-q", "shown").stdout.split() == [image_id[7:19]] * 2
+    assert daemon.docker("inspect", "-f", "{{.Id}}", "shown:v1").stdout.strip() == image_id
+    client = daemon.client()
+    assert client.images.get("shown:v1").id == image_id
+    assert [image.id for image in client.images.list(filters={"label": "who=test"})] == [image_id]
+    assert [image.id for image in client.images.list(name="shown")] == [image_id]
 
 
 def test_rmi_untags_first_and_deletes_last(daemon):

@@ -168,12 +168,12 @@ def test_a_follower_of_a_terminal_gets_raw_bytes_as_they_come(daemon, tmp_path):
 
 @pytest.mark.parametrize("size", [8191, 8192, 8193, 16_383, 16_384, 16_385, 100_000])
 def test_long_lines_come_whole(daemon, size):
-    container = containers.finished(daemon, f"head -c {size} /dev/zero | tr '\\0' x; echo; echo next")
-    assert logs(daemon, container) == b"x" * size + b"\nnext\n"
-    assert daemon.docker("logs", container).stdout == "x" * size + "\nnext\n"
+    container = containers.finished(daemon, f"head -c {size} /dev/zero | tr '\\0' x; echo; echo then")
+    assert logs(daemon, container) == b"x" * size + b"\nthen\n"
+    assert daemon.docker("logs", container).stdout == "x" * size + "\nthen\n"
     stamped = logs(daemon, container, f"{BOTH}&timestamps=1")
     assert stamped.count(b"Z ") >= 2 and stamped.count(b"x") == size
-    assert lines(daemon, container, f"{BOTH}&tail=1") == ["next"]
+    assert lines(daemon, container, f"{BOTH}&tail=1") == ["then"]
 
 
 def test_output_without_a_last_newline_is_given_as_it_is(daemon):
@@ -326,7 +326,7 @@ def test_logs_are_there_after_the_daemon_s_restart_and_go_on(make_daemon, tmp_pa
 
 
 def test_followers_end_when_the_daemon_stops(make_daemon):
-    daemon = make_daemon()
+    daemon = make_daemon(arguments=["--shutdown-timeout", "1"])
     container = containers.run(daemon, containers.SILENT)
     with daemon.tcp.stream(f"/containers/{container}/logs?stdout=1&follow=1", timeout=30) as stream:
         daemon.restart()

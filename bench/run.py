@@ -1,0 +1,203 @@
+#!/usr/bin/python3
+"""Measures Quoll, and beside it in the same run dockerd, podman and the bare commands, where they are installed.
+
+    bench/run.py [--quick] [--write] [--only-quoll] [--bin DIR] [CASE...]
+
+CASE is one of: cycle parallel list ping idle hold hangup latency log burst tracking; all of them if none is given.
+--quick takes small sizes, to see that it works; --write writes docs/BENCHMARKS.md; --bin is where the programs are,
+build/release/bin as a rule. Runs as root.
+"""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+
+import cases
+import engines
+import report
+
+ALL = ["cycle", "parallel", "list", "ping", "idle", "hold", "hangup", "latency", "log", "burst", "tracking"]
+ROUNDS = 3
+
+
+class Run:
+    def __init__(self, bench, wanted, only_quoll):
+        self.bench = bench
+        self.wanted = wanted
+        self.only_quoll = only_quoll
+        self.results = {}
+        self.versions = {}
+        self.notes = []
+
+    def keep(self, case, name, measure):
+        """Measures one case of one engine; a failure is a note, and the others go on."""
+        if case not in self.wanted:
+            return
+        print(f"{case}: {name} …", file=sys.stderr, flush=True)
+        try:
+            self.results.setdefault(case, {})[name] = measure()
+        except (RuntimeError, OSError, subprocess.SubprocessError) as error:
+            self.notes.append(f"{case}, {name}: {error}")
+            print(f"  failed: {error}", file=sys.stderr)
+
+    def with_engine(self, engine, measure):
+        try:
+            engine.start()
+            self.versions[engine.name] = engine.version()
+            engine.load_image(self.bench.image)
+            measure(engine)
+        except (engines.CannotRun, RuntimeError, OSError) as error:
+            self.notes.append(f"{engine.name}: {error}")
+            print(f"{engine.name}: {error}", file=sys.stderr)
+        finally:
+            try:
+                engine.remove_all()
+            except (RuntimeError, OSError):
+                pass  # it does not run
+            engine.stop()
+
+    # One after the other, floor and daemon in turn: so that what else the machine does falls on both.
+    def life_cycles(self, engine):
+        runtime = shutil.which(engine.runtime, path="/usr/sbin:/usr/bin:/sbin:/bin")
+        count = self.bench.size(20, 5)
+        for case, workers, each in (("cycle", 1, count), ("parallel", 8, self.bench.size(10, 2))):
+            if case not in self.wanted:
+                continue
+            ours, bare = [], []
+
+            def floor(workers=workers, each=each, bare=bare):
+                bare.append(cases.floor(self.bench, engine, runtime, workers, each))
+                return cases.median_of(bare)
+
+            def cycle(workers=workers, each=each, ours=ours):
+                ours.append(cases.cycle(self.bench, engine, workers, each))
+                return cases.median_of(ours)
+
+            for _ in range(ROUNDS):
+                self.keep(case, "floor-" + engine.runtime, floor)
+                self.keep(case, engine.name, cycle)
+
+    def peer(self, engine):
+        bench = self.bench
+        self.keep("idle", engine.name, lambda: cases.idle(bench, engine, engines.resident_kb))
+        self.keep("hold", engine.name, lambda: cases.hold(bench, engine))
+        self.keep("hangup", engine.name, lambda: cases.hang_up(bench, engine))
+        self.keep("latency", engine.name, lambda: cases.latency(bench, engine))
+        self.keep("log", engine.name, lambda: cases.write_and_read(bench, engine, engines.cpu_seconds))
+        self.keep("burst", engine.name, lambda: cases.burst(bench, engine))
+        self.keep("list", engine.name, lambda: cases.listing(bench, engine))
+        if not isinstance(engine, engines.Quoll):
+            self.keep("cycle", engine.name, lambda: cases.cycle(bench, engine, 1, bench.size(20, 5)))
+            self.keep("parallel", engine.name, lambda: cases.cycle(bench, engine, 8, bench.size(5, 2)))
+            self.keep("ping", engine.name, lambda: cases.ping(bench, engine.socket))
+        else:
+            self.keep("hold", "quoll-reset", lambda: cases.hold(bench, engine, reset=True, tcp=True))
+
+    def pings(self):
+        """Beast, Quoll and Quoll with one worker, in turn."""
+        found = {"beast": [], "quoll": [], "quoll-1": []}
+        daemons = [engines.Quoll(tempfile.mkdtemp(dir=self.bench.work), self.bench.binaries, workers=n) for n in (0, 1)]
+        with subprocess.Popen([self.bench.program("beast_ping_server")], stdout=subprocess.PIPE, text=True) as beast:
+            try:
+                targets = {"beast": f"127.0.0.1:{beast.stdout.readline().strip()}"}
+                for daemon in daemons:
+                    daemon.start()
+                    targets[daemon.name] = daemon.tcp
+                for _ in range(ROUNDS):
+                    for name, target in targets.items():
+                        found[name].append(cases.ping(self.bench, target))
+                        self.keep("ping", name, lambda name=name: cases.median_of(found[name]))
+            finally:
+                for daemon in daemons:
+                    daemon.stop()
+                beast.terminate()
+
+    def tracking(self):
+        tracked = cases.micro(self.bench, "quoll_task_bench")
+        bare = cases.micro(self.bench, "quoll_task_bench_untracked")
+
+        def extra(name):
+            return tracked[name]["cpu_time"] - bare[name]["cpu_time"]
+
+        memory = next(row for name, row in tracked.items() if name.startswith("memory_of_a_task"))
+        return {
+            "await_ns": extra("await_ready_child"), "suspend_ns": extra("suspend_and_resume"),
+            "task_bytes": memory["bytes_per_task"],
+        }  # fmt: skip
+
+    def all(self):
+        bench = self.bench
+        lives = {"cycle", "parallel"} & set(self.wanted)
+        others = set(self.wanted) - {"cycle", "parallel", "ping", "tracking"}
+        self.keep("tracking", "quoll", self.tracking)
+        if "ping" in self.wanted:
+            self.pings()
+        self.keep("hangup", "in-process", lambda: bench.run("hangup_bench", count=bench.size(3000, 300)))
+        for runtime in ("crun", "runc") if lives else ():
+            self.with_engine(engines.Quoll(bench.work, bench.binaries, runtime), self.life_cycles)
+        if others:
+            self.with_engine(engines.Quoll(bench.work, bench.binaries), self.peer)
+        if not self.only_quoll and set(self.wanted) != {"tracking"}:
+            self.with_engine(engines.Dockerd(bench.work), self.peer)
+            self.with_engine(engines.Podman(bench.work), self.peer)
+
+
+def clean_up(work):
+    with open("/proc/self/mounts", encoding="utf-8") as mounts:
+        below = [line.split()[1] for line in mounts if line.split()[1].startswith(work)]
+    for mount in reversed(below):
+        subprocess.run(["umount", "--lazy", mount], check=False)
+    shutil.rmtree(work, ignore_errors=True)
+
+
+def prepare_image(bench):
+    bench.image = os.path.join(bench.work, "busybox.tar")
+    bench.root_filesystem = os.path.join(bench.work, "rootfs")
+    # Our own file of a moment ago, so that nothing in it needs distrust.
+    subprocess.run([os.path.join(engines.TREE, "scripts/make-busybox-image"), bench.image], check=True)
+    with tarfile.open(bench.image) as image:
+        layer = next(name for name in image.getnames() if name.endswith("layer.tar"))
+        with tarfile.open(fileobj=image.extractfile(layer)) as files:
+            files.extractall(bench.root_filesystem)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("cases", nargs="*", metavar="CASE")
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--write", action="store_true")
+    parser.add_argument("--only-quoll", action="store_true")
+    parser.add_argument("--bin", default=os.path.join(engines.TREE, "build/release/bin"))
+    options = parser.parse_args()
+    unknown = set(options.cases) - set(ALL)
+    if unknown:
+        parser.error(f"no case {', '.join(sorted(unknown))}; there are {' '.join(ALL)}")
+
+    work = tempfile.mkdtemp(prefix="quoll-bench-")
+    load = os.getloadavg()[0]
+    started = time.monotonic()
+    bench = cases.Bench(os.path.abspath(options.bin), work, options.quick)
+    run = Run(bench, options.cases or ALL, options.only_quoll)
+    try:
+        prepare_image(bench)
+        run.all()
+    finally:
+        clean_up(work)
+    print()
+    report.print_table(run.results)
+    for note in run.notes:
+        print("note:", note)
+    print(f"{time.monotonic() - started:.0f} s; load when it began {load:.1f}, at the end {os.getloadavg()[0]:.1f}")
+    if options.write:
+        path = os.path.join(engines.TREE, "docs/BENCHMARKS.md")
+        report.write_document(path, run.results, run.versions, run.notes, load)
+        print("wrote", path)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,106 @@
+// The command line of quoll as plain values.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace quoll::cli {
+
+// Which tasks `stack` and `tasks` show; checked by the daemon. Empty: no such bound.
+struct TaskSelection {
+  std::string match;
+  std::string state;
+  std::string min_wait;
+};
+
+struct StackOptions {
+  TaskSelection tasks;
+};
+struct TasksOptions {
+  TaskSelection tasks;
+};
+
+struct RunOptions {
+  bool detach = false;
+  bool remove = false;
+  bool tty = false;
+  std::string name;
+  std::string working_directory;
+  std::string user;
+  std::string network;
+  std::vector<std::string> env;    // "K=V", or "K" for this process's own value
+  std::vector<std::string> binds;  // "SOURCE:TARGET[:ro]"
+  std::string image;               // required
+  std::vector<std::string> command;
+};
+
+struct PsOptions {
+  bool all = false;
+  bool quiet = false;
+  bool full = false;
+};
+
+struct LogsOptions {
+  bool follow = false;
+  bool timestamps = false;
+  std::string tail = "all";
+  std::string since;
+  std::string until;
+  std::string container;
+};
+
+struct StopOptions {
+  std::optional<int> timeout_s;
+  std::vector<std::string> containers;
+};
+struct KillOptions {
+  std::string signal;
+  std::vector<std::string> containers;
+};
+struct RemoveOptions {
+  bool force = false;
+  std::vector<std::string> containers;
+};
+struct WaitOptions {
+  std::vector<std::string> containers;
+};
+
+struct ImagesOptions {
+  bool quiet = false;
+  bool full = false;
+};
+struct LoadOptions {
+  std::string file;  // empty: standard input
+};
+struct RemoveImageOptions {
+  bool force = false;
+  std::vector<std::string> images;
+};
+
+struct VersionOptions {};
+struct InfoOptions {};
+
+using Command = std::variant<std::monostate, StackOptions, TasksOptions, RunOptions, PsOptions, LogsOptions, StopOptions,
+                             KillOptions, RemoveOptions, WaitOptions, ImagesOptions, LoadOptions, RemoveImageOptions,
+                             VersionOptions, InfoOptions>;
+
+struct Arguments {
+  std::string host;
+  std::string debug_host;
+  Command command;
+};
+
+// What the environment says where the command line does not; empty as absent.
+struct Environment {
+  std::string host;        // QUOLL_HOST
+  std::string debug_host;  // QUOLL_DEBUG_HOST
+};
+
+// Nothing where help or the version was asked for, and printed.
+//
+// Errors: CommandFailure with the exit code for a wrong command line: 125 for `run`, 1 for all others.
+std::optional<Arguments> parse_arguments(int argc, const char* const* argv, const Environment& environment);
+
+}  // namespace quoll::cli
