@@ -3,9 +3,10 @@
 #include <fnmatch.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <cerrno>
+#include <cstdlib>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "api/filters.hpp"
 #include "api/handlers.hpp"
@@ -13,9 +14,8 @@
 #include "mgr/container/container_manager.hpp"
 #include "mgr/image/image_store.hpp"
 #include "task/blocking.hpp"
-#include "task/combine.hpp"
 #include "task/error.hpp"
-#include "task/fd.hpp"
+#include "task/unique_fd.hpp"
 
 namespace quoll::api {
 namespace {
@@ -24,56 +24,47 @@ using nlohmann::json;
 
 constexpr std::size_t kUploadBufferBytes = 64 * 1024;
 
-// A request's body on its way to the blocking pool: a kernel pipe, which waits on both sides by itself.
-struct Upload {
-  UniqueFd reading;
-  UniqueFd writing;
-  std::atomic<bool> whole{false};  // all of the body is in the pipe
-};
-
-Upload* make_upload(std::unique_ptr<Upload>& owner) {
-  owner = std::make_unique<Upload>();
-  int ends[2];
-  if (::pipe2(ends, O_CLOEXEC) != 0) throw system_error(errno, "pipe");
-  owner->reading.reset(ends[0]);
-  owner->writing.reset(ends[1]);
-  ::fcntl(ends[1], F_SETPIPE_SZ, 1 << 20);  // fewer turns between the two; the default does too
-  return owner.get();
+// A file without a name, where the image store has its work: it is gone with its descriptor, whatever happens.
+UniqueFd make_upload_file(const std::string& root) {
+  std::string path = root + "/images/work/upload-XXXXXX";
+  UniqueFd file(::mkostemp(path.data(), O_CLOEXEC));
+  if (!file) throw system_error(errno, "create " + path);
+  ::unlink(path.c_str());
+  return file;
 }
 
-Task<void> send_upload(Request* request, Upload* upload) {
-  task::AsyncFd pipe(std::move(upload->writing));
+void write_all(int file, std::string_view bytes) {
+  while (!bytes.empty()) {
+    const ssize_t written = ::write(file, bytes.data(), bytes.size());
+    if (written < 0 && errno != EINTR) throw system_error(errno, "write the upload");
+    if (written > 0) bytes.remove_prefix(static_cast<std::size_t>(written));
+  }
+}
+
+std::size_t read_some(int file, std::span<char> buffer) {
+  while (true) {
+    const ssize_t bytes = ::read(file, buffer.data(), buffer.size());
+    if (bytes >= 0) return static_cast<std::size_t>(bytes);
+    if (errno != EINTR) throw system_error(errno, "read the upload");
+  }
+}
+
+// Takes the request's body at the client's own pace: one that stands still holds a descriptor, and no thread of the
+// pool. What the disk does not take is read to its end all the same, as a client that is kept from sending does not
+// look for the answer.
+Task<void> receive_upload(Request* request, int file) {
   const auto buffer = std::make_unique_for_overwrite<char[]>(kUploadBufferBytes);
-  while (true) {
-    const std::size_t bytes = co_await request->read_body({buffer.get(), kUploadBufferBytes});
-    if (bytes == 0) break;
-    co_await pipe.write_all({buffer.get(), bytes});
-  }
-  upload->whole = true;
-}
-
-std::size_t read_upload(Upload& upload, std::span<char> buffer) {
-  while (true) {
-    const ssize_t bytes = ::read(upload.reading.get(), buffer.data(), buffer.size());
-    if (bytes > 0) return static_cast<std::size_t>(bytes);
-    if (bytes == 0 && upload.whole) return 0;
-    // The body broke off: what has come must not pass for all of it.
-    if (bytes == 0) throw Error(ErrorClass::kCancelled, "the client left before the archive was whole");
-    if (errno != EINTR) throw system_error(errno, "read");
-  }
-}
-
-Task<mgr::LoadResult> load_upload(Api* api, Upload* upload) {
-  mgr::LoadResult result = co_await task::blocking([api, upload](std::stop_token stop) {
-    const auto source = [upload](std::span<char> buffer) { return read_upload(*upload, buffer); };
-    mgr::LoadResult loaded = api->images.load(source, std::move(stop));
-    // What follows the archive's end is taken too, so that the sender comes to its own end.
-    char rest[4096];
-    while (source(rest) > 0) {
+  std::optional<Error> failure;
+  while (const std::size_t bytes = co_await request->read_body({buffer.get(), kUploadBufferBytes})) {
+    if (failure) continue;
+    try {
+      co_await task::blocking([&] { write_all(file, {buffer.get(), bytes}); });
+    } catch (const Error& error) {
+      failure = error;
     }
-    return loaded;
-  });
-  co_return result;
+  }
+  if (failure) throw *failure;
+  if (::lseek(file, 0, SEEK_SET) < 0) throw system_error(errno, "seek the upload");
 }
 
 std::map<std::string, std::string> labels_of(const mgr::Image& image) {
@@ -134,9 +125,11 @@ json inspect_json(const mgr::Image& image) {
 }  // namespace
 
 Task<void> load_images(Api& api, Request& request, Response& response) {
-  std::unique_ptr<Upload> owner;
-  Upload* const upload = make_upload(owner);
-  const auto [loaded, sent] = co_await task::when_all(load_upload(&api, upload), send_upload(&request, upload));
+  UniqueFd file = co_await task::blocking([&api] { return make_upload_file(api.facts.root); });
+  co_await receive_upload(&request, file.get());
+  const mgr::LoadResult loaded = co_await task::blocking([&](std::stop_token stop) {
+    return api.images.load([&file](std::span<char> buffer) { return read_some(file.get(), buffer); }, std::move(stop));
+  });
   std::string lines;
   for (const std::string& message : loaded.messages) lines += to_text({{"stream", message + "\n"}});
   co_await response.send(lines, "application/json");

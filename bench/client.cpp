@@ -118,8 +118,7 @@ std::string header_of(std::string_view head, std::string_view name) {
     const std::string_view line = head.substr(0, end);
     head.remove_prefix(end + 1);
     if (line.size() <= name.size() || line[name.size()] != ':') continue;
-    if (!std::equal(name.begin(), name.end(), line.begin(),
-                    [](char a, char b) { return (a | 0x20) == (b | 0x20); })) {
+    if (!std::equal(name.begin(), name.end(), line.begin(), [](char a, char b) { return (a | 0x20) == (b | 0x20); })) {
       continue;
     }
     std::string value(line.substr(name.size() + 1));

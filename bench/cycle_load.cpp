@@ -2,7 +2,8 @@
 //
 //     cycle_load --target SOCKET --body FILE --workers W --count N
 //
-// FILE is the JSON of create. Prints {"p50_ms", "p99_ms", "per_second", and the p50 of each step}; N is for each worker.
+// FILE is the JSON of create. Prints {"p50_ms", "p99_ms", "per_second", and the p50 of each step}; N is for each
+// worker.
 #include <cstdio>
 #include <fstream>
 #include <mutex>

@@ -83,11 +83,35 @@ void create(const Programs& programs, const std::string& id, const std::string& 
   if (::pipe2(ends, O_CLOEXEC) != 0) bench::fail_errno("pipe");
   const int writing = ::fcntl(ends[1], F_DUPFD_CLOEXEC, 64);
   ::close(ends[1]);
-  const int launcher = spawn({programs.monitor, "--api-version", "1", "--cid", id, "--cuuid", id, "--name", id,
-                              "--bundle", bundle, "--container-pidfile", bundle + "/init.pid", "--conmon-pidfile",
-                              bundle + "/monitor.pid", "--exit-dir", bundle + "/exit", "--full-attach", "--no-sync-log",
-                              "--log-level", "error", "--runtime", programs.runtime, "--runtime-arg", "--root",
-                              "--runtime-arg", programs.state, "--log-path", "k8s-file:" + bundle + "/log"},
+  const int launcher = spawn({programs.monitor,
+                              "--api-version",
+                              "1",
+                              "--cid",
+                              id,
+                              "--cuuid",
+                              id,
+                              "--name",
+                              id,
+                              "--bundle",
+                              bundle,
+                              "--container-pidfile",
+                              bundle + "/init.pid",
+                              "--conmon-pidfile",
+                              bundle + "/monitor.pid",
+                              "--exit-dir",
+                              bundle + "/exit",
+                              "--full-attach",
+                              "--no-sync-log",
+                              "--log-level",
+                              "error",
+                              "--runtime",
+                              programs.runtime,
+                              "--runtime-arg",
+                              "--root",
+                              "--runtime-arg",
+                              programs.state,
+                              "--log-path",
+                              "k8s-file:" + bundle + "/log"},
                              writing);
   ::close(writing);
   std::string message;
@@ -150,7 +174,8 @@ int main(int argc, char** argv) {
   for (long worker = 0; worker < arguments.number("workers", 1); ++worker) {
     workers.emplace_back([&, worker] {
       for (long i = 0; i < arguments.number("count", 10); ++i) {
-        const std::string id = "floor-" + std::to_string(::getpid()) + "-" + std::to_string(worker) + "-" + std::to_string(i);
+        const std::string id =
+            "floor-" + std::to_string(::getpid()) + "-" + std::to_string(worker) + "-" + std::to_string(i);
         const double ms = live_and_die(programs, id);
         const std::lock_guard lock(mutex);
         times_ms.push_back(ms);

@@ -41,7 +41,8 @@ std::vector<double> measure(const std::string& target, long count) {
     const int fd = bench::connect_to(target);
     const std::string request = bench::get_request("/silence");
     char buffer[4096];
-    if (::write(fd, request.data(), request.size()) < 0 || ::read(fd, buffer, sizeof(buffer)) <= 0) bench::fail_errno("client");
+    if (::write(fd, request.data(), request.size()) < 0 || ::read(fd, buffer, sizeof(buffer)) <= 0)
+      bench::fail_errno("client");
     ::usleep(200);  // both threads sleep by then, as they do when a real client leaves
     handler_end_ns.store(0, std::memory_order_release);
     const std::int64_t start = bench::now_ns();
@@ -94,6 +95,6 @@ int main(int argc, char** argv) {
   ::rmdir(directory);
   const bench::Percentiles a = bench::percentiles(over_unix);
   const bench::Percentiles b = bench::percentiles(over_tcp);
-  std::printf("{\"unix_p50_us\": %.1f, \"unix_p99_us\": %.1f, \"tcp_p50_us\": %.1f, \"tcp_p99_us\": %.1f}\n", a.p50, a.p99,
-              b.p50, b.p99);
+  std::printf("{\"unix_p50_us\": %.1f, \"unix_p99_us\": %.1f, \"tcp_p50_us\": %.1f, \"tcp_p99_us\": %.1f}\n", a.p50,
+              a.p99, b.p50, b.p99);
 }

@@ -47,9 +47,9 @@ void stamp(long count, long long interval_ns) {
   }
 }
 
-// As a program with a buffered stdout writes: pieces of 64 KiB, which do not end at lines.
+// As the C library's buffered stdout writes into a pipe: pieces of 4 KiB, which do not end at lines.
 void burst(long count, std::size_t bytes) {
-  constexpr std::size_t kPiece = 64 * 1024;
+  constexpr std::size_t kPiece = 4096;
   std::string pending;
   for (long i = 0; i < count; ++i) {
     char number[16];

@@ -93,9 +93,11 @@ def shown(row, figures):
         return "not shown"
     if row.figure.startswith("dump") and not figures["dump_bytes"]:
         return "none"
-    if figures.get("not_gone") and row.case in ("hold", "hangup") and row.figure in ("gone_ms", "p50_ms", "p99_ms"):
-        return f"{number(figures[row.figure])} ({int(figures['not_gone'])} not within 3 s)"
-    return f"{number(figures[row.figure] * row.scale)} {row.unit}".strip()
+    text = f"{number(figures[row.figure] * row.scale)} {row.unit}".strip()
+    if figures.get("not_gone") and row.figure in ("gone_ms", "p50_ms", "p99_ms"):
+        late = f"{int(figures['not_gone'])} of {int(figures['of'])} not within 3 s"
+        return f"{text}; {late}" if figures[row.figure] else late
+    return text
 
 
 def met(row, figures, of_case):

@@ -1,5 +1,5 @@
-// What tasks cost: an await, a suspension, a spawn, a blocked task's memory, a cancel. Built twice, as it is and without
-// the bookkeeping that dumps need; the difference of the two is the price of tracking.
+// What tasks cost: an await, a suspension, a spawn, a blocked task's memory, a cancel. Built twice, as it is and
+// without the bookkeeping that dumps need; the difference of the two is the price of tracking.
 #include <benchmark/benchmark.h>
 #include <malloc.h>
 

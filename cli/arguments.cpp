@@ -29,8 +29,8 @@ void add_selection(CLI::App& app, TaskSelection& tasks) {
 void declare(CLI::App& app, StackOptions& options) { add_selection(app, options.tasks); }
 void declare(CLI::App& app, TasksOptions& options) { add_selection(app, options.tasks); }
 
-// IMAGE and what follows are taken as they stand, from what the parser leaves over: options among them are the command's
-// own, and the library's special readings of "[a,b]" and "{}" do not apply.
+// IMAGE and what follows are taken as they stand, from what the parser leaves over: options among them are the
+// command's own, and the library's special readings of "[a,b]" and "{}" do not apply.
 void declare(CLI::App& app, RunOptions& options) {
   app.prefix_command();
   app.footer("IMAGE [COMMAND [ARGUMENT...]] end the line: what follows IMAGE is the container's.");
@@ -83,7 +83,8 @@ void declare(CLI::App& app, ImagesOptions& options) {
 }
 
 void declare(CLI::App& app, LoadOptions& options) {
-  app.add_option("-i,--input", options.file, "an archive of docker save or an OCI layout; standard input if none is given");
+  app.add_option("-i,--input", options.file,
+                 "an archive of docker save or an OCI layout; standard input if none is given");
 }
 
 void declare(CLI::App& app, RemoveImageOptions& options) {
@@ -136,7 +137,8 @@ void choose_hosts(Arguments& arguments, const Environment& environment) {
   if (arguments.host.empty()) arguments.host = environment.host;
   if (arguments.debug_host.empty()) arguments.debug_host = environment.debug_host;
   if (arguments.debug_host.empty()) {
-    arguments.debug_host = arguments.host.empty() || arguments.host == kDefaultHost ? kDefaultDebugHost : arguments.host;
+    arguments.debug_host =
+        arguments.host.empty() || arguments.host == kDefaultHost ? kDefaultDebugHost : arguments.host;
   }
   if (arguments.host.empty()) arguments.host = kDefaultHost;
 }
@@ -148,8 +150,9 @@ std::optional<Arguments> parse_arguments(int argc, const char* const* argv, cons
   CLI::App app("quoll: run containers with quolld, and see what its tasks are doing", "quoll");
   app.set_version_flag("--version", "quoll " QUOLL_VERSION);
   app.require_subcommand(1);
-  app.add_option("-H,--host", arguments.host, "the daemon: unix://PATH or tcp://ADDRESS:PORT; default $QUOLL_HOST, else " +
-                                                  std::string(kDefaultHost));
+  app.add_option(
+      "-H,--host", arguments.host,
+      "the daemon: unix://PATH or tcp://ADDRESS:PORT; default $QUOLL_HOST, else " + std::string(kDefaultHost));
   app.add_option("--debug-host", arguments.debug_host,
                  "where stack and tasks ask; default $QUOLL_DEBUG_HOST, else " + std::string(kDefaultDebugHost) +
                      " for the default host and the host itself for any other");

@@ -82,9 +82,9 @@ struct RemoveImageOptions {
 struct VersionOptions {};
 struct InfoOptions {};
 
-using Command = std::variant<std::monostate, StackOptions, TasksOptions, RunOptions, PsOptions, LogsOptions, StopOptions,
-                             KillOptions, RemoveOptions, WaitOptions, ImagesOptions, LoadOptions, RemoveImageOptions,
-                             VersionOptions, InfoOptions>;
+using Command = std::variant<std::monostate, StackOptions, TasksOptions, RunOptions, PsOptions, LogsOptions,
+                             StopOptions, KillOptions, RemoveOptions, WaitOptions, ImagesOptions, LoadOptions,
+                             RemoveImageOptions, VersionOptions, InfoOptions>;
 
 struct Arguments {
   std::string host;

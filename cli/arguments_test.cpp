@@ -50,7 +50,8 @@ TEST(arguments, the_command_line_wins_over_the_environment) {
 }
 
 TEST(arguments, what_follows_the_image_is_the_containers) {
-  const auto run = options_of<RunOptions>({"run", "-d", "--rm", "--name", "bg", "busybox", "sh", "-c", "echo $1", "-d", "--", "--name"});
+  const auto run = options_of<RunOptions>(
+      {"run", "-d", "--rm", "--name", "bg", "busybox", "sh", "-c", "echo $1", "-d", "--", "--name"});
   EXPECT_TRUE(run.detach);
   EXPECT_TRUE(run.remove);
   EXPECT_EQ(run.name, "bg");
@@ -64,7 +65,8 @@ TEST(arguments, words_of_the_command_are_taken_as_they_stand) {
 }
 
 TEST(arguments, repeated_options_take_one_value_each) {
-  const auto run = options_of<RunOptions>({"run", "-e", "A=1,2", "-e", "B=[x]", "-v", "/a:/b", "-v", "./c:/d:ro", "busybox", "id"});
+  const auto run =
+      options_of<RunOptions>({"run", "-e", "A=1,2", "-e", "B=[x]", "-v", "/a:/b", "-v", "./c:/d:ro", "busybox", "id"});
   EXPECT_EQ(run.env, (Words{"A=1,2", "B=[x]"}));
   EXPECT_EQ(run.binds, (Words{"/a:/b", "./c:/d:ro"}));
   EXPECT_EQ(run.command, Words{"id"});
@@ -79,7 +81,8 @@ TEST(arguments, run_takes_the_process_settings) {
 }
 
 TEST(arguments, logs_takes_its_bounds) {
-  const auto logs = options_of<LogsOptions>({"logs", "-f", "-t", "--tail", "5", "--since", "10m", "--until", "1m", "web"});
+  const auto logs =
+      options_of<LogsOptions>({"logs", "-f", "-t", "--tail", "5", "--since", "10m", "--until", "1m", "web"});
   EXPECT_TRUE(logs.follow);
   EXPECT_TRUE(logs.timestamps);
   EXPECT_EQ(logs.tail, "5");

@@ -18,8 +18,13 @@ using testing::HasSubstr;
 TEST(commands, ps_prints_a_table) {
   FakeDaemon daemon;
   daemon.answer("GET", "/containers/json", 200,
-                json::array({{{"Id", std::string(64, 'a')}, {"Names", {"/bg"}}, {"Image", "busybox"}, {"Command", "sh"},
-                              {"Created", 0}, {"Status", "Up 3 seconds"}, {"Ports", json::array()}}})
+                json::array({{{"Id", std::string(64, 'a')},
+                              {"Names", {"/bg"}},
+                              {"Image", "busybox"},
+                              {"Command", "sh"},
+                              {"Created", 0},
+                              {"Status", "Up 3 seconds"},
+                              {"Ports", json::array()}}})
                     .dump());
   const Outcome outcome = daemon.run(PsOptions{.all = true});
   EXPECT_EQ(outcome.exit_code, 0);
@@ -107,8 +112,10 @@ TEST(commands, kill_rm_and_wait_ask_for_what_was_said) {
 
 TEST(commands, images_and_rmi_keep_the_slashes_of_names) {
   FakeDaemon daemon;
-  daemon.answer("GET", "/images/json", 200,
-                json::array({{{"Id", "sha256:" + std::string(64, 'b')}, {"RepoTags", {"a/b:1"}}, {"Created", 0}, {"Size", 10}}}).dump());
+  daemon.answer(
+      "GET", "/images/json", 200,
+      json::array({{{"Id", "sha256:" + std::string(64, 'b')}, {"RepoTags", {"a/b:1"}}, {"Created", 0}, {"Size", 10}}})
+          .dump());
   daemon.answer("DELETE", "/images/{name:.*}", 200, R"([{"Untagged":"a/b:1"},{"Deleted":"sha256:bb"}])");
   EXPECT_THAT(daemon.run(ImagesOptions{}).out, HasSubstr("\na/b          1         bbbbbbbbbbbb"));
   EXPECT_EQ(daemon.run(ImagesOptions{.quiet = true}).out, "bbbbbbbbbbbb\n");
@@ -174,17 +181,27 @@ TEST(commands, tasks_are_a_line_each) {
   FakeDaemon daemon;
   const json answer{
       {"tasks",
-       {{{"id", 7}, {"state", "chan receive"}, {"waited_seconds", 200.0}, {"name", "http.Server: connection"},
-         {"request", {{"method", "GET"}, {"route", "/containers/{id}/logs"}, {"path", "/containers/bg/logs"}, {"client", "unix:pid=1,uid=0"}}},
-         {"frames", {{{"function", "quoll::mgr::LogFollower::next"}, {"file", "x.cpp"}, {"line", 1}}}}},
+       {{{"id", 7},
+         {"state", "chan receive"},
+         {"waited_seconds", 200.0},
+         {"name", "http.Server: connection"},
+         {"request",
+          {{"method", "GET"},
+           {"route", "/containers/{id}/logs"},
+           {"path", "/containers/bg/logs"},
+           {"client", "unix:pid=1,uid=0"}}},
+         {"frames",
+          {{{"function", "quoll::task::AsyncFd::readable"}, {"file", "fd.cpp"}, {"line", 1}},
+           {{"function", "quoll::mgr::LogFollower::next"}, {"file", "x.cpp"}, {"line", 1}}}}},
         {{"id", 8}, {"state", "running"}, {"waited_seconds", 0.0}, {"name", "debug"}, {"frames", json::array()}}}},
       {"dump", {{"silent_workers", {{{"name", "worker-0"}, {"running", 9}}}}}}};
   daemon.answer("GET", "/debug/tasks", 200, answer.dump());
   const Outcome outcome = daemon.run(TasksOptions{});
   EXPECT_EQ(outcome.exit_code, 0) << outcome.error;
   EXPECT_THAT(outcome.out, HasSubstr("ID        STATE          FOR       NAME"));
-  EXPECT_THAT(outcome.out, HasSubstr("\n7         chan receive   3m20s     http.Server: connection   GET /containers/{id}/logs   "
-                                     "unix:pid=1,uid=0   quoll::mgr::LogFollower::next\n"));
+  EXPECT_THAT(outcome.out,
+              HasSubstr("\n7         chan receive   3m20s     http.Server: connection   GET /containers/{id}/logs   "
+                        "unix:pid=1,uid=0   quoll::mgr::LogFollower::next\n"));
   EXPECT_THAT(outcome.out, HasSubstr("\n8         running        0ms       debug                     -"));
   EXPECT_THAT(outcome.error, HasSubstr("no answer from worker-0"));
 }
@@ -198,7 +215,8 @@ TEST(commands, version_names_the_client_though_no_daemon_is_there) {
 
 TEST(commands, info_shows_warnings_apart) {
   FakeDaemon daemon;
-  daemon.answer("GET", "/info", 200, R"({"ServerVersion":"0.1.0","Containers":2,"MemTotal":1000,"Warnings":["no bridge"]})");
+  daemon.answer("GET", "/info", 200,
+                R"({"ServerVersion":"0.1.0","Containers":2,"MemTotal":1000,"Warnings":["WARNING: no bridge"]})");
   const Outcome outcome = daemon.run(InfoOptions{});
   EXPECT_THAT(outcome.out, HasSubstr("Server Version: 0.1.0\nContainers: 2\n"));
   EXPECT_EQ(outcome.error, "WARNING: no bridge\n");
@@ -213,9 +231,8 @@ task::Task<void> stay_silent(FakeDaemon* daemon, int signal, http::Response& res
 
 TEST(commands, a_signal_ends_a_command_that_waits) {
   FakeDaemon daemon;
-  daemon.route("GET", "/containers/{id}/logs", [&daemon](http::Request&, http::Response& response) {
-    return stay_silent(&daemon, SIGINT, response);
-  });
+  daemon.route("GET", "/containers/{id}/logs",
+               [&daemon](http::Request&, http::Response& response) { return stay_silent(&daemon, SIGINT, response); });
   const Outcome outcome = daemon.run(LogsOptions{.follow = true, .container = "a"});
   EXPECT_EQ(outcome.exit_code, 130);
   EXPECT_EQ(outcome.error, "");

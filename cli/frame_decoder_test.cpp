@@ -14,7 +14,8 @@ struct Streams {
   std::string out;
   std::string error;
   FrameDecoder::Sink sink() {
-    return [this](FrameStream stream, std::string_view bytes) { (stream == FrameStream::kStderr ? error : out) += bytes; };
+    return
+        [this](FrameStream stream, std::string_view bytes) { (stream == FrameStream::kStderr ? error : out) += bytes; };
   }
 };
 

@@ -70,8 +70,8 @@ TEST(human, a_duration_as_a_time_is_that_long_ago) {
 
 TEST(human, other_times_go_as_they_stand) {
   const std::chrono::system_clock::time_point now{1'700'000'000s};
-  for (const char* text : {"", "0", "1700000000", "1700000000.5", "2024-05-01T12:00:00Z", "2024-05-01T12:00:00.25+02:00",
-                           "yesterday"}) {
+  for (const char* text :
+       {"", "0", "1700000000", "1700000000.5", "2024-05-01T12:00:00Z", "2024-05-01T12:00:00.25+02:00", "yesterday"}) {
     EXPECT_EQ(query_time(text, now), text);
   }
 }

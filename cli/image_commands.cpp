@@ -46,9 +46,9 @@ task::Task<void> print_progress(Context& context, const std::string& object) {
 
 task::Task<void> remove_image(Context& context, Engine& engine, const RemoveImageOptions& options,
                               const std::string& name) {
-  http::ClientRequest request{.method = "DELETE",
-                              .target = "/images/" + http::percent_encode(name, true) +
-                                        query_string({{"force", options.force ? "1" : ""}})};
+  http::ClientRequest request{
+      .method = "DELETE",
+      .target = "/images/" + http::percent_encode(name, true) + query_string({{"force", options.force ? "1" : ""}})};
   http::ClientResponse response = co_await engine.open(std::move(request));
   const std::string body = co_await response.read_body_all();
   std::string text;

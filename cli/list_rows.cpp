@@ -75,7 +75,8 @@ std::string shown_ports(const json& ports) {
 }
 
 std::string shown_age(std::int64_t created, TimePoint now) {
-  const auto age = std::chrono::duration_cast<std::chrono::seconds>(now.time_since_epoch()) - std::chrono::seconds(created);
+  const auto age =
+      std::chrono::duration_cast<std::chrono::seconds>(now.time_since_epoch()) - std::chrono::seconds(created);
   return human_duration(age) + " ago";
 }
 

@@ -20,8 +20,8 @@ using nlohmann::json;
 struct Run {
   Context& context;
   const RunOptions& options;
-  std::string id;          // once it is created
-  bool may_run = false;    // from the start request on
+  std::string id;        // once it is created
+  bool may_run = false;  // from the start request on
 };
 
 std::string path_of(const Run& run, const char* action) { return "/containers/" + run.id + action; }
@@ -126,7 +126,8 @@ task::Task<void> forward_signals(Run& run, task::Scope& requests, int* exit_code
       co_return;
     }
     const std::string query = query_string({{"signal", std::string("SIG") + ::sigabbrev_np(signal)}});
-    requests.spawn("quoll run: signal", send(run, path_of(run, count == 1 ? "/stop" : "/kill") + (count == 1 ? query : "")));
+    requests.spawn("quoll run: signal",
+                   send(run, path_of(run, count == 1 ? "/stop" : "/kill") + (count == 1 ? query : "")));
   }
 }
 
@@ -138,8 +139,8 @@ task::Task<int> watch_signals(Run& run) {
   co_return exit_code;
 }
 
-// The daemon removes a detached container by itself. In the foreground its log must first have been read to its end, and
-// whatever ended this run, nothing of the container may stay.
+// The daemon removes a detached container by itself. In the foreground its log must first have been read to its end,
+// and whatever ended this run, nothing of the container may stay.
 task::Task<int> remove(Run& run) {
   Engine engine(run.context.host);
   try {

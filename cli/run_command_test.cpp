@@ -28,11 +28,19 @@ struct Container {
     daemon.answer("POST", "/containers/create", 201, R"({"Id":"c1","Warnings":["no bridge"]})");
     daemon.answer("POST", "/containers/c1/start", 204, "");
     daemon.answer("DELETE", "/containers/c1", 204, "");
-    daemon.route("POST", "/containers/c1/wait", [this](http::Request&, http::Response& response) { return wait(response); });
-    daemon.route("GET", "/containers/c1/logs", [this](http::Request&, http::Response& response) { return logs(response); });
-    daemon.route("POST", "/containers/c1/stop", [this](http::Request&, http::Response& response) { return stop(response); });
-    daemon.route("POST", "/containers/c1/kill", [this](http::Request&, http::Response& response) { return kill(response); });
+    daemon.route("POST", "/containers/c1/wait",
+                 [this](http::Request&, http::Response& response) { return wait(response); });
+    daemon.route("GET", "/containers/c1/logs",
+                 [this](http::Request&, http::Response& response) { return logs(response); });
+    daemon.route("POST", "/containers/c1/stop",
+                 [this](http::Request&, http::Response& response) { return stop(response); });
+    daemon.route("POST", "/containers/c1/kill",
+                 [this](http::Request&, http::Response& response) { return kill(response); });
   }
+
+  ~Container() { daemon.stop(); }
+  Container(const Container&) = delete;
+  Container& operator=(const Container&) = delete;
 
   task::Task<void> wait(http::Response& response) {
     co_await response.start_stream("application/json");
@@ -188,7 +196,8 @@ task::Task<void> interrupt_create(FakeDaemon* daemon) {
 
 TEST(run_command, a_signal_before_the_start_ends_it_at_once) {
   FakeDaemon daemon;
-  daemon.route("POST", "/containers/create", [&daemon](http::Request&, http::Response&) { return interrupt_create(&daemon); });
+  daemon.route("POST", "/containers/create",
+               [&daemon](http::Request&, http::Response&) { return interrupt_create(&daemon); });
   EXPECT_EQ(daemon.run(busybox()).exit_code, 143);
 }
 

@@ -45,12 +45,8 @@ bool has(const std::string& text, const char* part) { return text.find(part) != 
 json create_request(const RunOptions& options) {
   json host{{"Binds", binds_of(options)}, {"AutoRemove", options.remove && options.detach}};
   if (!options.network.empty()) host["NetworkMode"] = options.network;
-  json request{{"Image", options.image},
-               {"Env", environment_of(options)},
-               {"Tty", options.tty},
-               {"AttachStdout", !options.detach},
-               {"AttachStderr", !options.detach},
-               {"HostConfig", std::move(host)}};
+  json request{{"Image", options.image},          {"Env", environment_of(options)},  {"Tty", options.tty},
+               {"AttachStdout", !options.detach}, {"AttachStderr", !options.detach}, {"HostConfig", std::move(host)}};
   if (!options.command.empty()) request["Cmd"] = options.command;
   if (!options.working_directory.empty()) request["WorkingDir"] = options.working_directory;
   if (!options.user.empty()) request["User"] = options.user;
@@ -60,7 +56,8 @@ json create_request(const RunOptions& options) {
 int exit_code_of_start_failure(std::string_view message) {
   std::string text(message);
   for (char& byte : text) byte = static_cast<char>(std::tolower(static_cast<unsigned char>(byte)));
-  const bool absent = (has(text, "executable file") && has(text, "not found")) || has(text, "no such file or directory");
+  const bool absent =
+      (has(text, "executable file") && has(text, "not found")) || has(text, "no such file or directory");
   if (absent) return kExitNotFound;
   if (has(text, "permission denied") || has(text, "is a directory")) return kExitCannotRun;
   return kExitDaemonFailed;

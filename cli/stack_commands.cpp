@@ -32,8 +32,13 @@ std::string request_of(const json& task) {
   return request.value("method", "") + " " + (route.empty() ? request.value("path", "") : route);
 }
 
+// The innermost function that is not the runtime's own, which only says how the task waits, as its state does.
 std::string innermost_function(const json& task) {
   const json& frames = task.at("frames");
+  for (const json& frame : frames) {
+    std::string function = frame.value("function", "-");
+    if (!function.starts_with("quoll::task::")) return function;
+  }
   return frames.empty() ? "-" : frames[0].value("function", "-");
 }
 

@@ -58,7 +58,8 @@ task::Task<int> execute(Context& context, const VersionOptions&) {
   const json version = co_await engine.get("/version");
   const std::string platform = version.contains("Platform") ? text_of(version["Platform"], "Name") : "";
   std::string text = "Server: " + printable(platform) + " " + printable(text_of(version, "Version")) + "\n";
-  add_line(text, " API version", text_of(version, "ApiVersion") + " (minimum " + text_of(version, "MinAPIVersion") + ")");
+  add_line(text, " API version",
+           text_of(version, "ApiVersion") + " (minimum " + text_of(version, "MinAPIVersion") + ")");
   add_line(text, " OS/Arch", text_of(version, "Os") + "/" + text_of(version, "Arch"));
   add_line(text, " Kernel", text_of(version, "KernelVersion"));
   co_await context.out.write(text);
@@ -70,9 +71,10 @@ task::Task<int> execute(Context& context, const InfoOptions&) {
   const json info = co_await engine.get("/info");
   const std::string text = info_text(info);
   co_await context.out.write(text);
+  // They begin with "WARNING: ", as Docker's do.
   std::string warnings;
   if (info.contains("Warnings") && info["Warnings"].is_array()) {
-    for (const json& warning : info["Warnings"]) warnings += "WARNING: " + printable(warning.get<std::string>()) + "\n";
+    for (const json& warning : info["Warnings"]) warnings += printable(warning.get<std::string>()) + "\n";
   }
   co_await context.error.write(warnings);
   co_return 0;

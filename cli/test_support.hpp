@@ -67,9 +67,13 @@ class FakeDaemon {
     server_.emplace(std::vector<task::Worker*>{&test_.worker()}, router_);
   }
   ~FakeDaemon() {
-    test_.run(server_->stop(std::chrono::seconds(0)));
-    server_.reset();
+    stop();
     std::filesystem::remove_all(directory_);
+  }
+  // Ends all handlers: what they use must outlive this.
+  void stop() {
+    if (server_) test_.run(server_->stop(std::chrono::seconds(0)));
+    server_.reset();
   }
   FakeDaemon(const FakeDaemon&) = delete;
   FakeDaemon& operator=(const FakeDaemon&) = delete;

@@ -81,6 +81,7 @@ task::Task<void> echo_target(Request& request, Response& response) {
 
 class server : public testing::TestWithParam<Transport> {
  protected:
+  task::Event go_;
   TestServer server_;
 };
 INSTANTIATE_TEST_SUITE_P(transports, server, testing::Values(Transport::kTcp, Transport::kUnix),
@@ -235,13 +236,12 @@ TEST_P(server, streams_in_chunks_with_trailers) {
 }
 
 TEST_P(server, headers_of_a_stream_leave_before_its_first_byte) {
-  task::Event go;
-  server_.route("GET", "/stream", [&](Request&, Response& response) { return stream_when(go, response); });
+  server_.route("GET", "/stream", [this](Request&, Response& response) { return stream_when(go_, response); });
   server_.start();
   RawClient client = server_.connect(GetParam());
   client.send("GET /stream HTTP/1.1\r\nHost: x\r\n\r\n");
   EXPECT_NE(client.read_until("\r\n\r\n").find("Transfer-Encoding: chunked"), std::string::npos);
-  go.set();
+  go_.set();
   EXPECT_EQ(client.read_until("0\r\n\r\n"), "1\r\nx\r\n0\r\n\r\n");
 }
 

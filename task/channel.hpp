@@ -82,7 +82,9 @@ class ReceiveWait final : public ListWait {
   }
   WaitTarget target() const override {
     std::lock_guard lock(channel_->mutex_);
-    return {channel_.get(), channel_->senders_ > 0 ? channel_->last_sender_id_ : 0};
+    // A task that made the sender for somebody else (a hub that tells it) does not wait for itself.
+    const bool known = channel_->senders_ > 0 && channel_->last_sender_id_ != task_->id;
+    return {channel_.get(), known ? channel_->last_sender_id_ : 0};
   }
 
  private:

@@ -94,7 +94,7 @@ Process::~Process() {
     auto job = std::make_unique<ReapJob>(pidfd());
     if (job->fd) {
       worker_->runtime().blocking_pool().submit(*job);
-      job.release();
+      static_cast<void>(job.release());  // it deletes itself
       return;
     }
   } catch (...) {

@@ -30,8 +30,11 @@ task::Task<void> ContainerManager::open() {
   log_watcher_.start(worker_);
   const auto records = co_await task::blocking([this] { return store_.load_all(); });
   for (const ContainerRecord& record : records) {
+    const ContainerPaths paths = paths_of(record.id);
+    // A removal that was cut short may have left the record and little else, which does not keep it from being removed.
+    std::filesystem::create_directories(paths.log_directory());
     auto container = std::make_shared<Container>(record.id, record.name, record.created_ns, record.image_id,
-                                                 record.config, record.state, paths_of(record.id));
+                                                 record.config, record.state, paths);
     {
       std::lock_guard lock(mutex_);
       names_.add(record.id, record.name);

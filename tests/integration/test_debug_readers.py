@@ -141,20 +141,20 @@ def test_quoll_is_enough_for_a_host_without_docker(make_daemon, busybox_tar):
     daemon = make_daemon(image=False)
     assert "busybox:latest" in daemon.quoll("load", "-i", str(busybox_tar)).stdout
     assert re.search(r"busybox\s+latest\s", daemon.quoll("images").stdout)
-    container = daemon.quoll("run", "-d", "--name", "q", "busybox", "sh", "-c",
+    container = daemon.quoll("run", "-d", "--name", "small", "busybox", "sh", "-c",
                              "trap 'exit 4' TERM; echo out; echo err >&2; while true; do sleep 0.05; done").stdout.strip()
     assert re.fullmatch(r"[0-9a-f]{64}", container)
-    eventually(lambda: daemon.quoll("logs", "q").stdout == "out\n")
-    logs = daemon.quoll("logs", "q")
+    eventually(lambda: daemon.quoll("logs", "small").stdout == "out\n")
+    logs = daemon.quoll("logs", "small")
     assert (logs.stdout, logs.stderr) == ("out\n", "err\n")
-    assert re.search(rf"^{container[:12]}\s.*Up .*\sq$", daemon.quoll("ps").stdout, re.M)
-    daemon.quoll("stop", "q")
-    assert containers.state(daemon, "q")["ExitCode"] == 4
-    assert "q" not in daemon.quoll("ps").stdout.split()
+    assert re.search(rf"^{container[:12]}\s.*Up .*\ssmall$", daemon.quoll("ps").stdout, re.M)
+    daemon.quoll("stop", "small")
+    assert containers.state(daemon, "small")["ExitCode"] == 4
+    assert "small" not in daemon.quoll("ps").stdout.split()
     assert re.search(r"Exited \(4\)", daemon.quoll("ps", "-a").stdout)
-    daemon.quoll("rm", "q")
+    daemon.quoll("rm", "small")
     assert daemon.container_ids() == []
-    for wrong in (["logs", "q"], ["stop", "q"], ["rm", "q"], ["run", "-d", "absent", "true"], ["nonsense"], ["logs"]):
+    for wrong in (["logs", "small"], ["stop", "small"], ["rm", "small"], ["run", "-d", "absent", "true"], ["nonsense"], ["logs"]):
         done = daemon.quoll(*wrong, check=False)
         assert done.returncode != 0 and done.stderr, wrong
 

@@ -208,20 +208,39 @@ def test_a_client_that_leaves_in_the_middle_of_an_upload_leaves_nothing(daemon, 
     if leave == "reset":
         reset_on_close(sock)
     sock.close()
-    daemon.leak_check("load_images", "send_upload", "load_upload")
+    daemon.leak_check("load_images", "receive_upload")
     eventually(lambda: work_files(daemon) == [], what="no temporary file")
     eventually(lambda: stored(daemon) == before, what="the store as it was")
     assert "gone:latest" not in tags(daemon)
 
 
-def test_an_upload_that_stands_still_holds_nobody_up(daemon):
+def test_uploads_that_stand_still_hold_nobody_up(daemon):
     data, _ = archive(["other:latest"], {"x": b"x"})
-    with daemon.http.connect() as sock:
-        sock.sendall(b"POST /images/load HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n" + data[:500])
-        daemon.leak_check("--expect-alive", "load_images")
-        load(daemon, data).expect(200)
-        assert containers.logs(daemon, containers.finished(daemon, "echo works")) == b"works\n"
+    uploads = []
+    try:
+        for _ in range(100):
+            uploads.append(daemon.http.connect())
+            uploads[-1].sendall(b"POST /images/load HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n" + data[:500])
+        eventually(lambda: daemon.dump().count("quoll::api::load_images(") == 100)
+        load(daemon, data, timeout=20).expect(200)
+        container = containers.create(daemon, "echo works")
+        daemon.http.post(f"/containers/{container}/start", timeout=20).expect(204)
+        assert containers.wait(daemon, container) == 0
+        assert containers.logs(daemon, container) == b"works\n"
+    finally:
+        for sock in uploads:
+            sock.close()
     daemon.leak_check("load_images")
+    eventually(lambda: work_files(daemon) == [])
+
+
+def test_docker_load_of_a_bad_archive_says_what_is_wrong(daemon, tmp_path):
+    # Large enough that the answer is there long before the end of the upload.
+    (tmp_path / "bad.tar").write_bytes(tar({"hello": b"hello", "big": b"\0" * (20 << 20)}))
+    (tmp_path / "worse.tar").write_bytes(b"no archive" * (2 << 20))
+    for name in ("bad.tar", "worse.tar"):
+        done = daemon.docker("load", "-i", str(tmp_path / name), check=False)
+        assert done.returncode == 1 and "Error response from daemon" in done.stderr, done.stderr
 
 
 # -- list, inspect, remove --
