@@ -99,7 +99,7 @@ def floor(bench, quoll, runtime, workers, count):
             config = json.load(file)
         config["root"]["path"] = bench.root_filesystem
         config["process"]["args"] = ["true"]
-        work = tempfile.mkdtemp(dir=bench.work, prefix="floor-")
+        work = tempfile.mkdtemp(dir=quoll.run, prefix="floor-")
         # The id is each run's own, but what is mounted from the container's directory stays where it is.
         files = quoll.root + "/containers/"
         text = json.dumps(config).replace(container, "@ID@").replace(files + "@ID@", files + container)

@@ -62,6 +62,19 @@ def resident_kb(pids, field="VmRSS"):
     return total
 
 
+def on_tmpfs(path):
+    with open("/proc/self/mounts", encoding="utf-8") as mounts:
+        return any(line.split()[1] == path and line.split()[2] == "tmpfs" for line in mounts)
+
+
+def runtime_directory(work, name):
+    """Where /run would be on an ordinary host: on a tmpfs, if there is one. Sockets, bundles, what a reboot may lose."""
+    base = next((path for path in ("/run", "/dev/shm") if on_tmpfs(path)), work)
+    path = os.path.join(base, os.path.basename(work) if base != work else "run", name)
+    os.makedirs(path)
+    return path
+
+
 class Engine:
     name = ""
     debug_prefix = ""  # what `goroutine?debug=N` is appended to; "" where there is none
@@ -70,7 +83,8 @@ class Engine:
     def __init__(self, work):
         self.work = os.path.join(work, self.name)
         os.makedirs(self.work)
-        self.socket = os.path.join(self.work, "api.sock")
+        self.run = runtime_directory(work, self.name)
+        self.socket = os.path.join(self.run, "api.sock")
         self.tcp = ""
         self.process = None
         self.log = None
@@ -189,7 +203,7 @@ class Quoll(Engine):
         self.runtime = runtime
         self.workers = workers
         self.root = os.path.join(self.work, "root")
-        self.exec_root = os.path.join(self.work, "exec")
+        self.exec_root = os.path.join(self.run, "exec")
 
     def command(self):
         self.tcp = f"127.0.0.1:{free_port()}"
@@ -211,7 +225,7 @@ class Dockerd(Engine):
 
     def command(self):
         program = shutil.which("dockerd") or "/usr/sbin/dockerd"
-        words = [program, "--data-root", self.work + "/root", "--exec-root", self.work + "/exec"]
+        words = [program, "--data-root", self.work + "/root", "--exec-root", self.run + "/exec"]
         words += ["--pidfile", self.work + "/pid", "--host", "unix://" + self.socket, "--debug", "--log-level", "error"]
         return words + ["--bridge=none", "--iptables=false", "--ip-masq=false", "--storage-driver", "overlay2"]
 
@@ -225,7 +239,7 @@ class Podman(Engine):
 
     def command(self):
         program = shutil.which("podman") or "/usr/bin/podman"
-        words = [program, "--root", self.work + "/root", "--runroot", self.work + "/run", "--tmpdir", self.work + "/tmp"]
+        words = [program, "--root", self.work + "/root", "--runroot", self.run + "/run", "--tmpdir", self.run + "/tmp"]
         words += ["--cgroup-manager", "cgroupfs", "--events-backend", "file", "--runtime", "runc", "--storage-driver", "overlay"]
         return words + ["system", "service", "--time", "0", "unix://" + self.socket]
 

@@ -101,7 +101,8 @@ class Run:
     def pings(self):
         """Beast, Quoll and Quoll with one worker, in turn."""
         found = {"beast": [], "quoll": [], "quoll-1": []}
-        daemons = [engines.Quoll(tempfile.mkdtemp(dir=self.bench.work), self.bench.binaries, workers=n) for n in (0, 1)]
+        base = os.path.join(self.bench.work, "ping")
+        daemons = [engines.Quoll(base, self.bench.binaries, workers=number) for number in (0, 1)]
         with subprocess.Popen([self.bench.program("beast_ping_server")], stdout=subprocess.PIPE, text=True) as beast:
             try:
                 targets = {"beast": f"127.0.0.1:{beast.stdout.readline().strip()}"}
@@ -149,10 +150,11 @@ class Run:
 
 def clean_up(work):
     with open("/proc/self/mounts", encoding="utf-8") as mounts:
-        below = [line.split()[1] for line in mounts if line.split()[1].startswith(work)]
+        below = [line.split()[1] for line in mounts if os.path.basename(work) in line.split()[1].split("/")]
     for mount in reversed(below):
         subprocess.run(["umount", "--lazy", mount], check=False)
-    shutil.rmtree(work, ignore_errors=True)
+    for directory in (work, *(os.path.join(base, os.path.basename(work)) for base in ("/run", "/dev/shm"))):
+        shutil.rmtree(directory, ignore_errors=True)
 
 
 def prepare_image(bench):

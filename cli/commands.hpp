@@ -1,6 +1,6 @@
 // All commands of quoll: one overload of execute() for each.
 //
-// Cancel: leaves what it asked for to the daemon, which ends what may be ended (docs/HTTP-API.md).
+// Cancel: leaves what it asked for to the daemon, which ends what may be ended.
 // Errors: thrown with the text for the user; OutputClosed where nobody reads any more.
 #pragma once
 

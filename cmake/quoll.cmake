@@ -6,11 +6,14 @@ if(CCACHE)
       ${CMAKE_COMMAND} -E env CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime ${CCACHE})
 endif()
 
+# Lines are enough for stacks and profiles, and compile a quarter faster; -g is for a debugger.
+set(QUOLL_DEBUG_INFO "-g" CACHE STRING "Debug information: -g or -gline-tables-only")
+
 add_library(quoll_flags INTERFACE)
 target_include_directories(quoll_flags INTERFACE ${PROJECT_SOURCE_DIR})
 target_compile_options(quoll_flags INTERFACE
   -Wall -Wextra -Wpedantic -Wno-missing-field-initializers -Wno-gnu-zero-variadic-macro-arguments
-  -g -fno-omit-frame-pointer -mno-omit-leaf-frame-pointer
+  ${QUOLL_DEBUG_INFO} -fno-omit-frame-pointer -mno-omit-leaf-frame-pointer
   -fmacro-prefix-map=${PROJECT_SOURCE_DIR}/= -Xclang -fno-pch-timestamp)
 target_compile_definitions(quoll_flags INTERFACE
   BOOST_ASIO_SEPARATE_COMPILATION BOOST_BEAST_SEPARATE_COMPILATION BOOST_ASIO_NO_DEPRECATED

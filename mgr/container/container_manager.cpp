@@ -1,5 +1,6 @@
 #include "mgr/container/container_manager.hpp"
 
+#include <poll.h>
 #include <spdlog/spdlog.h>
 
 #include <chrono>
@@ -39,6 +40,11 @@ int start_failure_code(const std::string& message) {
   if ((says("executable file") && says("not found")) || says("no such file or directory")) return 127;
   if (says("permission denied") || says("is a directory")) return 126;
   return 128;
+}
+
+bool has_ended(int process) {
+  pollfd entry{process, POLLIN, 0};
+  return ::poll(&entry, 1, 0) > 0;
 }
 
 // True where `step` did not fail. For steps that must not keep the rest from being done: on a full disk, above all.
@@ -208,7 +214,9 @@ void ContainerManager::watch(std::shared_ptr<Container> container, UniqueFd moni
 task::Task<void> ContainerManager::watch_exit(std::shared_ptr<Container> container, UniqueFd monitor) {
   if (monitor) {
     task::AsyncFd process(std::move(monitor));
-    co_await process.readable();
+    do {
+      co_await process.readable();
+    } while (!has_ended(process.get()));  // the wait may end for nothing
   }
   co_await task::shielded(std::chrono::minutes(1), finish_run(std::move(container)));
 }
