@@ -8,17 +8,13 @@
 #include "api/handlers.hpp"
 #include "api/json_body.hpp"
 #include "mgr/container/container_manager.hpp"
+#include "mgr/wall_clock.hpp"
 #include "task/error.hpp"
 
 namespace quoll::api {
 namespace {
 
 using mgr::ContainerSnapshot;
-
-std::int64_t wall_now_ns() {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
 
 std::optional<int> query_number(const Request& request, std::string_view name) {
   const std::optional<std::string> text = request.query(name);
@@ -114,7 +110,7 @@ Task<void> create_container(Api& api, Request& request, Response& response) {
 
 Task<void> list_containers(Api& api, Request& request, Response& response) {
   if (request.query_flag("size")) throw Error(ErrorClass::kNotImplemented, "sizes of containers are not supported yet");
-  const std::int64_t now_ns = wall_now_ns();
+  const std::int64_t now_ns = mgr::wall_now_ns();
   // Read first: a change while the answer is made makes it an old one.
   const std::uint64_t generation = api.containers.generation();
   const std::int64_t second = now_ns / 1'000'000'000;

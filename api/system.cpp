@@ -12,6 +12,7 @@
 #include "api/json_body.hpp"
 #include "mgr/container/container_manager.hpp"
 #include "mgr/image/image_store.hpp"
+#include "mgr/wall_clock.hpp"
 #include "task/blocking.hpp"
 
 namespace quoll::api {
@@ -106,9 +107,7 @@ json info_json(const Api& api) {
       {"Debug", true},
       {"NFd", count_descriptors()},
       {"NGoroutines", api.task_count()},
-      {"SystemTime", mgr::rfc3339_nano(std::chrono::duration_cast<std::chrono::nanoseconds>(
-                                           std::chrono::system_clock::now().time_since_epoch())
-                                           .count())},
+      {"SystemTime", mgr::rfc3339_nano(mgr::wall_now_ns())},
       {"LoggingDriver", "json-file"},
       {"CgroupDriver", "cgroupfs"},
       {"CgroupVersion", unified ? "2" : "1"},

@@ -103,6 +103,7 @@ task::Task<void> Daemon::start() {
 
 task::Task<void> Daemon::stop() {
   const auto grace = std::chrono::seconds(config_.shutdown_timeout_s);
+  containers_.release_clients();
   std::vector<task::Task<void>> stops;
   for (const auto& server : servers_) stops.push_back(server->stop(grace));
   co_await task::when_all(std::move(stops));

@@ -22,6 +22,7 @@ class AsyncFd {
   AsyncFd& operator=(AsyncFd&&) noexcept;
 
   int get() const;
+  // Either may return although nothing is there: look again before believing it.
   Task<void> readable();
   Task<void> writable();
   // At least one byte, or 0 at the end.

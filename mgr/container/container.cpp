@@ -94,6 +94,12 @@ void Container::tell_exited(int exit_code) {
   tell(exit_waiters_, exit_code);
 }
 
+void Container::drop_waiters() {
+  std::lock_guard lock(mutex_);
+  exit_waiters_.clear();
+  removal_waiters_.clear();
+}
+
 void Container::tell_removed() {
   std::lock_guard lock(mutex_);
   removed_ = true;

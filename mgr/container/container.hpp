@@ -92,6 +92,8 @@ class Container {
   Waiter wait(WaitCondition condition);
 
   void tell_exited(int exit_code);
+  // Ends all waits without a result: the daemon stops watching.
+  void drop_waiters();
   void tell_removed();
 
  private:

@@ -11,6 +11,7 @@
 #include "mgr/container/container_signal.hpp"
 #include "mgr/image/image_store.hpp"
 #include "mgr/image/remove_tree.hpp"
+#include "mgr/wall_clock.hpp"
 #include "task/blocking.hpp"
 #include "task/combine.hpp"
 #include "task/error.hpp"
@@ -20,11 +21,6 @@ namespace {
 
 constexpr int kStopTimeoutDefault_s = 10;
 constexpr auto kKillWaitMax = std::chrono::seconds(30);
-
-std::int64_t wall_now_ns() {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
 
 void log_failure(std::uint64_t task_id, std::string_view name, std::exception_ptr failure) {
   try {
@@ -174,9 +170,10 @@ task::Task<void> ContainerManager::start_locked(std::shared_ptr<Container> conta
     UniqueFd monitor = open_process(processes.monitor_pid, processes.monitor_start_time);
     container->set_init_process(open_process(processes.init_pid, 0));
     if (container->log()) container->log()->set_live();
+    const std::int64_t started_ns = wall_now_ns();  // before the start: what is quick has ended when that returns
     co_await runtime_start(options_.programs, container->id());
     container->update_state([&](ContainerState& state) {
-      state.mark_running(processes.init_pid, wall_now_ns());
+      state.mark_running(processes.init_pid, started_ns);
       state.monitor_pid = processes.monitor_pid;
       state.monitor_start_time = processes.monitor_start_time;
     });
@@ -363,6 +360,14 @@ task::Task<void> ContainerManager::end_torn_record(std::shared_ptr<Container> co
 
 task::Task<void> ContainerManager::save_state(std::shared_ptr<Container> container) {
   co_await task::blocking([&] { store_.update_state(container->id(), container->state()); });
+}
+
+void ContainerManager::release_clients() {
+  std::lock_guard lock(mutex_);
+  for (const auto& [id, container] : containers_) {
+    if (container->log()) container->log()->close();
+    container->drop_waiters();
+  }
 }
 
 task::Task<void> ContainerManager::stop(bool stop_containers) {

@@ -54,6 +54,8 @@ class ContainerManager {
   // Takes up what an earlier daemon has left: running containers are watched on, ended ones marked, half-made ones
   // cleaned up.
   task::Task<void> open();
+  // Ends what only waits for containers on behalf of clients, followers and waits, which would hold a stop up.
+  void release_clients();
   // Stops watching; with `stop_containers` stops them first. The containers' records are kept.
   task::Task<void> stop(bool stop_containers);
 

@@ -8,6 +8,7 @@
 #include "mgr/container/container_manager.hpp"
 #include "mgr/image/image_store.hpp"
 #include "mgr/image/remove_tree.hpp"
+#include "mgr/wall_clock.hpp"
 #include "task/blocking.hpp"
 #include "task/combine.hpp"
 #include "task/error.hpp"
@@ -18,11 +19,6 @@ namespace {
 
 constexpr int kUnknownExitCode = 255;
 constexpr auto kLogReopenWait = std::chrono::milliseconds(200);
-
-std::int64_t wall_now_ns() {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
 
 }  // namespace
 

@@ -1,5 +1,6 @@
 #include "mgr/container/container_state.hpp"
 
+#include <algorithm>
 #include <ctime>
 #include <nlohmann/json.hpp>
 
@@ -100,7 +101,7 @@ void ContainerState::mark_exited(int code, bool killed_for_memory, int64_t now_n
   monitor_start_time = 0;
   exit_code = code;
   oom_killed = killed_for_memory;
-  finished_at_ns = now_ns;
+  finished_at_ns = std::max(now_ns, started_at_ns);  // a file's time is that of the last clock tick
 }
 
 void ContainerState::mark_start_failed(int code, std::string why) {

@@ -4,6 +4,7 @@
 
 #include "mgr/log/log_seek.hpp"
 #include "mgr/log/log_watcher.hpp"
+#include "mgr/wall_clock.hpp"
 #include "task/blocking.hpp"
 #include "task/combine.hpp"
 #include "task/error.hpp"
@@ -14,11 +15,6 @@ namespace {
 LogVariant variant_of(LogFilter filter, LogFraming framing) {
   filter.tail.reset();
   return {filter, framing};
-}
-
-std::int64_t wall_now_ns() {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch())
-      .count();
 }
 
 }  // namespace

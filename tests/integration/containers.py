@@ -6,6 +6,8 @@ import struct
 import time
 
 SILENT = "while true; do sleep 1; done"
+# With a directory of the host as /gate: waits until the file `go` is in it.
+GATE = "while [ ! -e /gate/go ]; do sleep 0.02; done"
 
 
 def run(daemon, script, *options, name=None):
@@ -76,10 +78,10 @@ def lines(daemon, container, query="stdout=1&stderr=1"):
 
 
 def nanoseconds(timestamp):
-    """Of 2026-11-23T21:22:44.137589767Z, since 1970."""
-    match = re.fullmatch(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\.(\d{9})Z", timestamp)
-    assert match, f"no time with nanoseconds: {timestamp}"
-    return calendar.timegm(time.strptime(match[1], "%Y-%m-%dT%H:%M:%S")) * 10**9 + int(match[2])
+    """Of 2026-11-23T21:22:44.137589767Z, since 1970; zeros at the end may be missing, as Go writes it."""
+    match = re.fullmatch(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?Z", timestamp)
+    assert match, f"no time: {timestamp}"
+    return calendar.timegm(time.strptime(match[1], "%Y-%m-%dT%H:%M:%S")) * 10**9 + int((match[2] or "0").ljust(9, "0"))
 
 
 def seconds_text(nanos):

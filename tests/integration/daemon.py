@@ -65,7 +65,11 @@ class Daemon:
             self.arguments += ["--config", path]
         Daemon.live.append(self)
         if start:
-            self.start()
+            try:
+                self.start()
+            except BaseException:
+                self._forget()  # nobody gets this object to close it
+                raise
 
     # -- life --
 
@@ -241,9 +245,12 @@ class Daemon:
             if self.running():
                 self.process.kill()
                 self.process.wait()
-            leftovers.clear(self.base)
-            Daemon.live.remove(self)
-            shutil.rmtree(self.base, ignore_errors=True)
+            self._forget()
+
+    def _forget(self):
+        leftovers.clear(self.base)
+        Daemon.live.remove(self)
+        shutil.rmtree(self.base, ignore_errors=True)
 
     def _close_daemon(self):
         try:

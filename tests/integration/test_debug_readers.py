@@ -193,7 +193,9 @@ def test_the_filters_of_the_dump(followed):
 
 def test_every_block_of_the_dump_is_of_the_form_that_readers_take(followed):
     text = followed.http.get("/debug/goroutine").expect(200).text
-    task = r"goroutine \d{1,18} \[[^\]\n]+\]:\n(?:[^\t\n%]+\(\.\.\.\)\n\t[^\n]+:\d+(?: \+0x[0-9a-f]+)?\n)+(?:created by [^\n]+\n\t[^\n]+:\d+(?: \+0x[0-9a-f]+)?\n)?"
+    place = r"\t[^\n]+:\d+(?: \+0x[0-9a-f]+)?\n"
+    frame = rf"[^\t\n%]+\(\.\.\.\)\n{place}"
+    task = rf"goroutine \d{{1,18}} \[[^\]\n]+\]:\n(?:{frame})+(?:created by [^\n]+\n{place})?"
     assert re.fullmatch(rf"{task}(?:\n{task})*", text), text[:1000]
     assert text.split("\n")[0].endswith("[running]:")
     ids = re.findall(r"^goroutine (\d+) ", text, re.M)

@@ -102,10 +102,14 @@ def test_docker_load_from_standard_input(images, busybox_tar):
     assert b"Loaded image: busybox:latest" in done.stdout
 
 
+def skopeo_copy(source, target):
+    subprocess.run(["skopeo", "--insecure-policy", "copy", "-q", source, target], check=True)
+
+
 @pytest.mark.parametrize("form", ["oci-archive", "docker-archive"])
 def test_what_skopeo_writes_is_loaded_and_runs(images, busybox_tar, tmp_path, form):
     out = tmp_path / "image.tar"
-    subprocess.run(["skopeo", "--insecure-policy", "copy", "-q", f"docker-archive:{busybox_tar}", f"{form}:{out}:tagged:v1"], check=True)
+    skopeo_copy(f"docker-archive:{busybox_tar}", f"{form}:{out}:tagged:v1")
     assert "Loaded image: tagged:v1" in images.docker("load", "-i", str(out)).stdout
     container = images.docker("run", "-d", "tagged:v1", "echo", "from skopeo").stdout.strip()
     containers.wait(images, container)
@@ -114,7 +118,7 @@ def test_what_skopeo_writes_is_loaded_and_runs(images, busybox_tar, tmp_path, fo
 
 def test_the_same_image_in_two_forms_is_one_image(images, busybox_tar, tmp_path):
     out = tmp_path / "image.tar"
-    subprocess.run(["skopeo", "--insecure-policy", "copy", "-q", f"docker-archive:{busybox_tar}", f"oci-archive:{out}:other:v1"], check=True)
+    skopeo_copy(f"docker-archive:{busybox_tar}", f"oci-archive:{out}:other:v1")
     images.load_image(busybox_tar)
     one = images.http.get("/images/busybox/json").expect(200).json()
     load(images, out.read_bytes()).expect(200)
@@ -137,8 +141,9 @@ def test_a_chunked_upload_of_unknown_length(images, busybox_tar):
 
 
 def test_curl_uploads_with_expect_100(images, busybox_tar):
-    done = subprocess.run(["curl", "-sS", "--fail", "--unix-socket", images.socket_path, "-H", "Expect: 100-continue",
-                           "--data-binary", f"@{busybox_tar}", "http://localhost/v1.40/images/load"], capture_output=True, text=True)
+    command = ["curl", "-sS", "--fail", "--unix-socket", images.socket_path, "-H", "Expect: 100-continue",
+               "--data-binary", f"@{busybox_tar}", "http://localhost/v1.40/images/load"]
+    done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0 and "Loaded image: busybox:latest" in done.stdout, done.stderr
 
 
@@ -283,7 +288,8 @@ def test_an_image_with_two_tags_is_not_removed_by_its_id_without_force(daemon):
     load(daemon, data).expect(200)
     refused = daemon.docker("rmi", image_id[7:19], check=False)
     assert refused.returncode == 1
-    assert f"conflict: unable to delete {image_id[7:19]} (must be forced) - image is referenced in multiple repositories" in refused.stderr
+    assert (f"conflict: unable to delete {image_id[7:19]} (must be forced) - image is referenced in multiple repositories"
+            in refused.stderr)
     daemon.docker("rmi", "-f", image_id)
     assert tags(daemon) == ["busybox:latest"]
 

@@ -98,7 +98,7 @@ def test_docker_logs_options(daemon, five):
 
 
 def test_follow_begins_with_tail_and_goes_on(daemon, tmp_path):
-    container = containers.run(daemon, "seq 1 10; while [ ! -e /gate/go ]; do sleep 0.02; done; echo new",
+    container = containers.run(daemon, f"seq 1 10; {containers.GATE}; echo new",
                                "-v", f"{tmp_path}:/gate")
     eventually(lambda: len(lines(daemon, container)) == 10)
     with daemon.http.stream(f"/containers/{container}/logs?stdout=1&follow=1&tail=2") as stream:
@@ -157,7 +157,7 @@ def test_a_terminal_s_log_is_raw_with_carriage_returns(daemon):
 
 
 def test_a_follower_of_a_terminal_gets_raw_bytes_as_they_come(daemon, tmp_path):
-    container = containers.run(daemon, "printf prompt; while [ ! -e /gate/go ]; do sleep 0.02; done; echo",
+    container = containers.run(daemon, f"printf prompt; {containers.GATE}; echo",
                                "-t", "-v", f"{tmp_path}:/gate")
     with daemon.http.stream(f"/containers/{container}/logs?stdout=1&follow=1") as stream:
         data = stream.read_some()
@@ -186,7 +186,8 @@ def test_output_without_a_last_newline_is_given_as_it_is(daemon):
 
 def test_bytes_of_all_kinds_come_back_as_they_were(daemon, tmp_path):
     # Every byte value in every neighbourhood, torn UTF-8, NULs, carriage returns, and what looks like the log's own records.
-    blob = bytes(range(256)) * 64 + b"\xff\xfe\xc3(\r\n\0\n" + b"2026-11-23T21:22:44.137589767+00:00 stdout F fake\n" * 3 + os.urandom(50_000)
+    record = b"2026-11-23T21:22:44.137589767+00:00 stdout F fake\n"
+    blob = bytes(range(256)) * 64 + b"\xff\xfe\xc3(\r\n\0\n" + record * 3 + os.urandom(50_000)
     (tmp_path / "blob").write_bytes(blob)
     container = containers.finished(daemon, "cat /in/blob", "-v", f"{tmp_path}:/in:ro")
     assert logs(daemon, container) == blob
@@ -282,7 +283,7 @@ def test_a_follower_ends_when_its_container_is_removed(daemon):
 
 
 def test_a_follower_ends_when_an_auto_removed_container_ends(daemon, tmp_path):
-    container = containers.run(daemon, "while [ ! -e /gate/go ]; do sleep 0.02; done; seq 1 500", "--rm", "-v", f"{tmp_path}:/gate")
+    container = containers.run(daemon, f"{containers.GATE}; seq 1 500", "--rm", "-v", f"{tmp_path}:/gate")
     with daemon.http.stream(f"/containers/{container}/logs?stdout=1&follow=1", timeout=20) as stream:
         (tmp_path / "go").touch()
         assert containers.payload(stream.read_all()).decode().split() == numbered(500)
@@ -316,7 +317,7 @@ def test_python_docker_streams_every_line(daemon):
 def test_logs_are_there_after_the_daemon_s_restart_and_go_on(make_daemon, tmp_path):
     daemon = make_daemon()
     done = containers.finished(daemon, "seq 1 100; printf end")
-    alive = containers.run(daemon, "echo before; while [ ! -e /gate/go ]; do sleep 0.02; done; echo after", "-v", f"{tmp_path}:/gate")
+    alive = containers.run(daemon, f"echo before; {containers.GATE}; echo after", "-v", f"{tmp_path}:/gate")
     eventually(lambda: logs(daemon, alive) == b"before\n")
     daemon.restart()
     assert logs(daemon, done) == "".join(f"{number}\n" for number in range(1, 101)).encode() + b"end"

@@ -110,7 +110,8 @@ def test_python_docker_follow_leaves_nothing_when_it_is_closed(daemon, bg):
     daemon.leak_check("logs_container")
 
 
-@pytest.mark.parametrize("dump", ["/debug/goroutine", "/debug/pprof/goroutine?debug=2", "/debug/pprof/goroutine", "/debug/pprof/"])
+@pytest.mark.parametrize("dump", [
+    "/debug/goroutine", "/debug/pprof/goroutine?debug=2", "/debug/pprof/goroutine", "/debug/pprof/"])
 def test_head_of_the_debug_routes_has_headers_only(daemon, bg, dump):
     with daemon.tcp.stream(LOGS):
         got = daemon.http.get(dump).expect(200)
