@@ -190,8 +190,10 @@ def test_a_follower_across_rotations_loses_nothing_and_the_files_stay_bounded(da
     assert most[1] <= (max_file + 1) * 400_000
     # What is kept is the end of it, without a gap.
     kept = [int(line) for line in containers.lines(daemon, rotated, "stdout=1")]
-    assert 0 < len(kept) < 120_000
-    assert kept == list(range(kept[0], 120_001))
+    assert len(kept) < 120_000
+    # With one file, a rotation behind the very last line leaves an empty one.
+    assert kept or max_file == 1
+    assert kept == list(range(120_001 - len(kept), 120_001))
 
 
 def test_a_fast_writer_across_rotations_loses_nothing_for_many_followers(daemon, tmp_path):
