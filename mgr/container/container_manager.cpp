@@ -365,7 +365,7 @@ task::Task<void> ContainerManager::save_state(std::shared_ptr<Container> contain
 void ContainerManager::release_clients() {
   std::lock_guard lock(mutex_);
   for (const auto& [id, container] : containers_) {
-    if (container->log()) container->log()->close();
+    if (container->log()) container->log()->release();
     container->drop_waiters();
   }
 }

@@ -54,6 +54,7 @@ task::Task<std::shared_ptr<const LogChunk>> LogFollower::next() {
     }
     if (ended || !co_await wait_for_growth()) break;
   }
+  if (follow_ && hub_->released()) throw Error(ErrorClass::kUnavailable, "the daemon stops");
   co_return nullptr;
 }
 

@@ -14,7 +14,7 @@ class LogWatcher;
 // Lifetime: a local of the request's handler. Holds no buffer and no descriptor of its own while it waits.
 // Thread:   one task.
 // Cancel:   next() throws; the position stays behind the last chunk that was given.
-// Errors:   what the disk refuses is thrown by next().
+// Errors:   next() throws what the disk refuses, and kUnavailable when the daemon stops.
 class LogFollower {
  public:
   LogFollower(std::shared_ptr<LogHub> hub, LogWatcher& watcher, LogFilter filter, LogFraming framing, bool follow);

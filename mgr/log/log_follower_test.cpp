@@ -5,6 +5,7 @@
 
 #include "mgr/log/log_test_support.hpp"
 #include "mgr/log/log_watcher.hpp"
+#include "task/error.hpp"
 #include "task/testing.hpp"
 #include "task/timer.hpp"
 
@@ -108,6 +109,15 @@ TEST_F(log_follower, ends_when_the_container_is_removed) {
   hub_->close();
   run_until([&] { return ended; });
   run_until([&] { return scope.size() == 0; });
+}
+
+TEST_F(log_follower, fails_rather_than_ends_when_the_daemon_stops) {
+  const auto reader = follow();
+  hub_->release();
+  std::string text;
+  bool ended = false;
+  EXPECT_THROW(test_.run(collect(reader.get(), &text, &ended)), Error);
+  EXPECT_FALSE(ended);
 }
 
 TEST_F(log_follower, one_that_registers_after_removal_ends_too) {

@@ -136,6 +136,19 @@ bool LogHub::ended() const {
   return ended_;
 }
 
+void LogHub::release() {
+  {
+    std::lock_guard lock(mutex_);
+    released_ = true;
+  }
+  close();
+}
+
+bool LogHub::released() const {
+  std::lock_guard lock(mutex_);
+  return released_;
+}
+
 void LogHub::close() {
   std::lock_guard lock(mutex_);
   closed_ = true;

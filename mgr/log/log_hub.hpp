@@ -83,8 +83,11 @@ class LogHub {
   // The monitor is gone and all it wrote is in the files: followers end behind the last line.
   void set_ended();
   bool ended() const;
-  // The container is removed: followers end now.
+  // The container is removed: followers end now, as at the log's end.
   void close();
+  // The daemon stops: followers end now, with an error, for the log goes on.
+  void release();
+  bool released() const;
 
  private:
   void tell_followers();
@@ -112,6 +115,7 @@ class LogHub {
   std::uint64_t next_key_ = 1;       // guarded by mutex_
   bool ended_ = true;                // guarded by mutex_
   bool closed_ = false;              // guarded by mutex_
+  bool released_ = false;            // guarded by mutex_
 };
 
 }  // namespace quoll::mgr
