@@ -70,7 +70,7 @@ def on_tmpfs(path):
 def runtime_directory(work, name):
     """Where /run would be on an ordinary host: on a tmpfs, if there is one. Sockets, bundles, what a reboot may lose."""
     base = next((path for path in ("/run", "/dev/shm") if on_tmpfs(path)), work)
-    path = os.path.join(base, os.path.basename(work) if base != work else "run", name)
+    path = os.path.join(base, work.strip("/").replace("/", "-"), name)
     os.makedirs(path)
     return path
 

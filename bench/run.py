@@ -9,6 +9,7 @@ build/release/bin as a rule. Runs as root.
 """
 
 import argparse
+import glob
 import os
 import shutil
 import subprocess
@@ -101,7 +102,7 @@ class Run:
     def pings(self):
         """Beast, Quoll and Quoll with one worker, in turn."""
         found = {"beast": [], "quoll": [], "quoll-1": []}
-        base = os.path.join(self.bench.work, "ping")
+        base = f"{self.bench.work}-ping"
         daemons = [engines.Quoll(base, self.bench.binaries, workers=number) for number in (0, 1)]
         with subprocess.Popen([self.bench.program("beast_ping_server")], stdout=subprocess.PIPE, text=True) as beast:
             try:
@@ -149,11 +150,13 @@ class Run:
 
 
 def clean_up(work):
+    """Unmounts and removes what is below `work`, and the engines' directories on a tmpfs (engines.runtime_directory)."""
+    name = os.path.basename(work)
     with open("/proc/self/mounts", encoding="utf-8") as mounts:
-        below = [line.split()[1] for line in mounts if os.path.basename(work) in line.split()[1].split("/")]
+        below = [line.split()[1] for line in mounts if name in line.split()[1]]
     for mount in reversed(below):
         subprocess.run(["umount", "--lazy", mount], check=False)
-    for directory in (work, *(os.path.join(base, os.path.basename(work)) for base in ("/run", "/dev/shm"))):
+    for directory in [work, *glob.glob(f"/run/*{name}*"), *glob.glob(f"/dev/shm/*{name}*")]:
         shutil.rmtree(directory, ignore_errors=True)
 
 
@@ -189,7 +192,8 @@ def main():
         prepare_image(bench)
         run.all()
     finally:
-        clean_up(work)
+        for directory in (work, f"{work}-ping"):
+            clean_up(directory)
     print()
     report.print_table(run.results)
     for note in run.notes:
