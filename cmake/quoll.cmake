@@ -18,7 +18,7 @@ target_compile_options(quoll_flags INTERFACE
 target_compile_definitions(quoll_flags INTERFACE
   BOOST_ASIO_SEPARATE_COMPILATION BOOST_BEAST_SEPARATE_COMPILATION BOOST_ASIO_NO_DEPRECATED
   QUOLL_VERSION="${PROJECT_VERSION}")
-target_link_options(quoll_flags INTERFACE -fuse-ld=lld-19 -rdynamic)
+target_link_options(quoll_flags INTERFACE -fuse-ld=lld-19)
 
 set(QUOLL_SANITIZE "" CACHE STRING "Value for -fsanitize, or empty")
 if(QUOLL_SANITIZE)
