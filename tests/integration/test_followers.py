@@ -63,7 +63,7 @@ def test_a_silent_follower_costs_one_descriptor_and_at_most_two_tasks(daemon, si
     with followers.Crowd(daemon.tcp.address, f"/containers/{silent}/logs?stdout=1&follow=1", 50):
         eventually(lambda: daemon.dump().count("quoll::api::logs_container(") == 50)
         more_tasks = sum(tasks_by_name(daemon).values()) - sum(tasks.values())
-        assert more_tasks <= 100
+        assert more_tasks <= 102  # of them up to two of the dump's own, which may have been there before or not
         assert daemon.fd_count_at_rest() - descriptors <= 51  # the log's own is one for all
 
 
