@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdint>
+#include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <iterator>
@@ -36,11 +37,19 @@ void apply_key(Config& config, const std::string& key, const json& value) {
   if (key == "log-level") return set(config.log_level, value, key);
   if (key == "default-runtime") return set(config.runtime, value, key);
   if (key == "group") return set(config.group, value, key);
+  if (key == "cgroup-parent") return set(config.cgroup_parent, value, key);
   if (key == "live-restore") return set(config.live_restore, value, key);
   if (key == "insecure-tcp") return set(config.insecure_tcp, value, key);
   if (key == "shutdown-timeout") return set(config.shutdown_timeout_s, value, key);
   if (key == "workers") return set(config.workers, value, key);
   refuse("daemon.json: " + key + ": no such setting");
+}
+
+// "/a" or "/a/b": neither the root itself, nor anything that leaves it.
+bool is_cgroup_path(const std::string& path) {
+  const std::filesystem::path whole(path);
+  if (!whole.is_absolute() || !whole.has_filename()) return false;
+  return std::ranges::none_of(whole, [](const auto& part) { return part == "." || part == ".."; });
 }
 
 void check(Config& config) {
@@ -50,6 +59,9 @@ void check(Config& config) {
   }
   for (const std::string* path : {&config.root, &config.exec_root}) {
     if (!path->starts_with("/")) refuse("root and exec-root must be absolute paths: " + *path);
+  }
+  if (!is_cgroup_path(config.cgroup_parent)) {
+    refuse("cgroup-parent must be an absolute path below the root, without . or ..: " + config.cgroup_parent);
   }
   if (config.hosts.empty()) config.hosts.push_back("unix://" + config.exec_root + "/quoll.sock");
   if (config.debug_host.empty()) config.debug_host = "unix://" + config.exec_root + "/debug.sock";
@@ -77,6 +89,7 @@ std::optional<Config> read_config(int argc, const char* const* argv) {
   app.add_option("-l,--log-level", config.log_level, "trace, debug, info, warn, error, fatal")->capture_default_str();
   app.add_option("--runtime,--default-runtime", config.runtime, "OCI runtime, by name or path; crun, else runc");
   app.add_option("-G,--group", config.group, "group of the UNIX sockets");
+  app.add_option("--cgroup-parent", config.cgroup_parent, "parent of the containers' cgroups")->capture_default_str();
   app.add_option("--shutdown-timeout", config.shutdown_timeout_s, "seconds that requests and containers have to end");
   app.add_option("--workers", config.workers, "threads that serve; default one a processor, at most 8");
   app.add_flag("--live-restore,!--no-live-restore", config.live_restore,

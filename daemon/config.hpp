@@ -16,10 +16,11 @@ struct Config {
   std::string debug_host;          // default unix://EXEC_ROOT/debug.sock
   std::string pidfile;             // default EXEC_ROOT/quolld.pid
   std::string log_level = "info";
-  std::string runtime;        // name or path; empty: crun, else runc
-  std::string group;          // of the UNIX sockets; empty: the daemon's own
-  bool live_restore = true;   // containers run on when the daemon ends
-  bool insecure_tcp = false;  // TCP without TLS on other addresses than loopback
+  std::string runtime;                   // name or path; empty: crun, else runc
+  std::string group;                     // of the UNIX sockets; empty: the daemon's own
+  std::string cgroup_parent = "/quoll";  // of the containers' cgroups, in each hierarchy
+  bool live_restore = true;              // containers run on when the daemon ends
+  bool insecure_tcp = false;             // TCP without TLS on other addresses than loopback
   int shutdown_timeout_s = 15;
   std::size_t workers = 0;  // 0: one a processor, at most 8
 };

@@ -35,6 +35,7 @@ TEST(config, has_defaults_below_the_exec_root) {
   EXPECT_EQ(config->debug_host, "unix:///run/x/debug.sock");
   EXPECT_EQ(config->pidfile, "/run/x/quolld.pid");
   EXPECT_TRUE(config->live_restore);
+  EXPECT_EQ(config->cgroup_parent, "/quoll");
 }
 
 TEST(config, takes_repeated_hosts_and_both_names_of_the_root) {
@@ -67,6 +68,9 @@ TEST(config, refuses_what_it_does_not_know) {
   EXPECT_THROW(read({"--no-such-flag"}), Error);
   EXPECT_THROW(read({"--log-level", "loud"}), Error);
   EXPECT_THROW(read({"--root", "relative"}), Error);
+  for (const char* parent : {"", "/", "relative", "/a/../b", "/a/.", "/a/"}) {
+    EXPECT_THROW(read({"--cgroup-parent", parent}), Error) << parent;
+  }
   EXPECT_THROW(read({"--config", "/no/such/file"}), Error);
 }
 

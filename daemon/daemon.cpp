@@ -57,6 +57,7 @@ Daemon::Daemon(Config config, task::Runtime& runtime, std::vector<task::Worker*>
       containers_(*serving_.front(),
                   {.root = config_.root,
                    .exec_root = config_.exec_root,
+                   .cgroup_parent = config_.cgroup_parent,
                    .programs = mgr::find_runtime_programs(config_.runtime, config_.exec_root + "/runtime")},
                   images_, container_store_),
       api_{.containers = containers_,

@@ -39,6 +39,7 @@ struct ContainerSnapshot {
 struct ContainerPaths {
   std::string directory;  // kept: upper, work, logs, hostname, hosts, resolv.conf
   std::string bundle;     // of this boot: config.json, overlay, rootfs, the monitor's files
+  std::string cgroup;     // below the root of each hierarchy
   std::string log_directory() const { return directory + "/logs"; }
   std::string log_file() const { return directory + "/logs/log"; }
 };

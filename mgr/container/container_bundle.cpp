@@ -62,6 +62,7 @@ SpecInput spec_input(const Container& container) {
   SpecInput input;
   input.id = container.id();
   input.rootfs = container.paths().bundle + "/rootfs";
+  input.cgroup = container.paths().cgroup;
   input.hostname = effective_hostname(container.config(), container.id(), host_hostname());
   return input;
 }

@@ -75,7 +75,9 @@ ContainerManager::ContainerManager(task::Worker& worker, ContainerManagerOptions
 ContainerManager::~ContainerManager() = default;
 
 ContainerPaths ContainerManager::paths_of(const std::string& id) const {
-  return {options_.root + "/containers/" + id, options_.exec_root + "/containers/" + id};
+  return {.directory = options_.root + "/containers/" + id,
+          .bundle = options_.exec_root + "/containers/" + id,
+          .cgroup = options_.cgroup_parent + "/" + id};
 }
 
 task::Task<CreatedContainer> ContainerManager::create(std::string name, ContainerConfig config) {

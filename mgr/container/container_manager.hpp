@@ -26,8 +26,9 @@ namespace quoll::mgr {
 class ImageStore;
 
 struct ContainerManagerOptions {
-  std::string root;       // kept files: ROOT/containers/ID
-  std::string exec_root;  // files of this boot: EXEC_ROOT/containers/ID
+  std::string root;                      // kept files: ROOT/containers/ID
+  std::string exec_root;                 // files of this boot: EXEC_ROOT/containers/ID
+  std::string cgroup_parent = "/quoll";  // of every container's cgroup
   RuntimePrograms programs;
 };
 

@@ -90,8 +90,6 @@ void add_root_propagation(const HostConfig& host, json& into) {
 
 }  // namespace
 
-std::string cgroup_path(const std::string& id) { return "/quoll/" + id; }
-
 uint64_t bounding_capabilities(const HostConfig& host, uint64_t bounding, std::vector<std::string>& warnings) {
   const auto bits_of = [](const std::vector<std::string>& names) {
     uint64_t bits = 0;
@@ -124,7 +122,7 @@ json spec_linux(const ContainerConfig& config, const SpecInput& input, const Hos
   const HostConfig& host = config.host;
   json section = {
       {"namespaces", namespaces(host, facts)},
-      {"cgroupsPath", cgroup_path(input.id)},
+      {"cgroupsPath", input.cgroup},
       {"resources", resources(host, facts, warnings)},
   };
   if (json values = sysctls(config, facts); !values.empty()) section["sysctl"] = std::move(values);

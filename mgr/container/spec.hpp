@@ -17,6 +17,7 @@ namespace quoll::mgr {
 struct SpecInput {
   std::string id;
   std::string rootfs;    // required: absolute path of the root tree, mounted by the time the runtime runs
+  std::string cgroup;    // required: below the root of each hierarchy
   std::string hostname;  // see effective_hostname()
   ContainerFilePaths files;
   ContainerUser user;  // see lookup_user()
@@ -29,9 +30,6 @@ struct SpecInput {
 // Errors: kInvalidArgument for a device that is not there.
 nlohmann::json build_spec(const ContainerConfig& config, const SpecInput& input, const HostFacts& facts,
                           std::vector<std::string>& warnings);
-
-// The cgroup of a container, below the root of the hierarchy.
-std::string cgroup_path(const std::string& id);
 
 // The capabilities in the bounding set of `host`'s processes: Docker's default set or, privileged, all, with what is
 // added and dropped, as far as `bounding` has them. What is asked for and is not there makes a warning.

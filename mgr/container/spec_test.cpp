@@ -28,8 +28,12 @@ struct Built {
 
 Built build(const std::string& body, HostFacts facts = generous_host(), ContainerUser user = {0, 0, {0}, "/root"}) {
   const ContainerConfig config = parse_container_config(json::parse(body));
-  const SpecInput input = {
-      .id = "abc", .rootfs = "/r", .hostname = "web", .files = {"/d/hostname", "/d/hosts", "/d/resolv"}, .user = user};
+  const SpecInput input = {.id = "abc",
+                           .rootfs = "/r",
+                           .cgroup = "/quoll/abc",
+                           .hostname = "web",
+                           .files = {"/d/hostname", "/d/hosts", "/d/resolv"},
+                           .user = user};
   Built built;
   built.spec = build_spec(config, input, facts, built.warnings);
   return built;

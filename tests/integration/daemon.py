@@ -45,6 +45,7 @@ class Daemon:
         self.root = os.path.join(self.base, "root")
         self.exec_root = os.path.join(self.base, "x")
         self.socket_path = os.path.join(self.exec_root, "quoll.sock")
+        self.cgroup_parent = f"/quoll-test-{os.path.basename(self.base)}"
         self.pid_file = os.path.join(self.base, "pid")
         self.log_path = os.path.join(self.base, "log")
         self.port = free_port()
@@ -54,7 +55,6 @@ class Daemon:
         self.process = None
         self.http = HttpClient(self.socket_path)
         self.tcp = HttpClient(("127.0.0.1", self.port))
-        self._cgroups_before = leftovers.cgroups()
         self._clients = []
         self._docker_config = os.path.join(self.base, "docker")
         os.mkdir(self._docker_config)
@@ -75,6 +75,7 @@ class Daemon:
 
     def command(self):
         return [*self.wrapper, QUOLLD, "--root", self.root, "--exec-root", self.exec_root, "--pidfile", self.pid_file,
+                "--cgroup-parent", self.cgroup_parent,
                 "--host", f"unix://{self.socket_path}", "--host", f"tcp://127.0.0.1:{self.port}",
                 "--log-level", "debug", *self.arguments]
 
@@ -248,7 +249,7 @@ class Daemon:
             self._forget()
 
     def _forget(self):
-        leftovers.clear(self.base)
+        leftovers.clear(self.base, self.cgroup_parent)
         Daemon.live.remove(self)
         shutil.rmtree(self.base, ignore_errors=True)
 
@@ -268,7 +269,7 @@ class Daemon:
             monitors = leftovers.conmon_processes(self.base)
             return ([f"monitor left: {pid}: {line}" for pid, line in monitors.items()] +
                     [f"mount left: {point}" for point in leftovers.mounts_below(self.base)] +
-                    [f"cgroup left: {path}" for path in sorted(leftovers.empty_cgroups(self._cgroups_before))])
+                    [f"cgroup left: {path}" for path in sorted(leftovers.cgroups_below(self.cgroup_parent))])
         try:
             eventually(lambda: not found(), LEFTOVER_SECONDS_MAX, "nothing left")
         except AssertionError:

@@ -30,25 +30,17 @@ def mounts_below(base):
     return sorted((point for point in points if point == base or point.startswith(base + "/")), reverse=True)
 
 
-def cgroups():
-    """The containers' cgroup directories of every quolld on this host, in all hierarchies."""
-    return set(glob.glob("/sys/fs/cgroup/quoll/*/")) | set(glob.glob("/sys/fs/cgroup/*/quoll/*/"))
+def cgroup_directories(path):
+    """Where `path` is in each hierarchy that has it."""
+    return glob.glob(f"/sys/fs/cgroup{path}/") + glob.glob(f"/sys/fs/cgroup/*{path}/")
 
 
-def empty_cgroups(before):
-    """The cgroups that came after `before` and that no process is in."""
-    found = set()
-    for path in cgroups() - before:
-        try:
-            with open(path + "cgroup.procs") as file:
-                if not file.read():
-                    found.add(path)
-        except OSError:
-            continue  # it has gone in the meantime
-    return found
+def cgroups_below(parent):
+    """The cgroups below `parent`, in all hierarchies: those of containers that are there or have left them."""
+    return {entry for top in cgroup_directories(parent) for entry in glob.glob(top + "*/")}
 
 
-def clear(base):
+def clear(base, cgroup_parent):
     """Removes what is left below `base`, so that one test's left-overs do not fail the next."""
     for pid in conmon_processes(base):
         try:
@@ -57,3 +49,10 @@ def clear(base):
             pass
     for point in mounts_below(base):
         subprocess.run(["umount", "--lazy", point], check=False)
+    for top in cgroup_directories(cgroup_parent):
+        # The deepest first: a cgroup with another inside cannot be removed.
+        for directory, _, _ in os.walk(top, topdown=False):
+            try:
+                os.rmdir(directory)
+            except OSError:
+                pass  # its last process is still ending

@@ -1,6 +1,5 @@
 """quoll-runtime between the real conmon and the real runtimes: the root filesystem is mounted for the container alone."""
 
-import glob
 import json
 import os
 import subprocess
@@ -12,6 +11,7 @@ from daemon import QUOLLD
 from waiting import eventually
 
 SHIM = os.path.join(os.path.dirname(QUOLLD), "quoll-runtime")
+CGROUP_PARENT = f"/quoll-shim-test-{os.getpid()}"
 
 
 class Bundle:
@@ -34,7 +34,7 @@ class Bundle:
             "root": {"path": "rootfs"},
             "mounts": [{"destination": "/proc", "type": "proc", "source": "proc"},
                        {"destination": "/dev", "type": "tmpfs", "source": "tmpfs", "options": ["nosuid", "mode=755"]}],
-            "linux": {"cgroupsPath": f"/quoll-shim-test/{self.id}",
+            "linux": {"cgroupsPath": f"{CGROUP_PARENT}/{self.id}",
                       "namespaces": [{"type": kind} for kind in ("pid", "ipc", "uts", "mount", "network")]},
         }
         with open(f"{base}/config.json", "w") as file:
@@ -102,10 +102,8 @@ def make_bundle(request, tmp_path):
     yield make
     for bundle in made:
         subprocess.run([runtime, "--root", f"{bundle.base}/state", "delete", "--force", bundle.id], check=False)
-    for path in glob.glob("/sys/fs/cgroup/*/quoll-shim-test") + glob.glob("/sys/fs/cgroup/quoll-shim-test"):
-        os.rmdir(path)
     left = leftovers.mounts_below(str(tmp_path))
-    leftovers.clear(str(tmp_path))
+    leftovers.clear(str(tmp_path), CGROUP_PARENT)
     assert left == []
 
 
