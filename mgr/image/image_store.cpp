@@ -264,6 +264,44 @@ LoadResult ImageStore::load(const ByteSource& source, std::stop_token stop) {
   return result;
 }
 
+Image ImageStore::add_image(const NewImage& image) {
+  Image facts = parse_image_config(read_blob(image.config));
+  facts.manifest = image.manifest;
+  if (facts.id != image.config || facts.diff_ids.size() != image.layers.size()) {
+    throw Error(ErrorClass::kInvalidArgument, "image " + image.config + ": the layers do not fit the configuration");
+  }
+  for (std::size_t i = 0; i < image.layers.size(); ++i) {
+    if (image.layers[i].chain_id != facts.chain_ids[i] || image.layers[i].diff_id != facts.diff_ids[i]) {
+      throw Error(ErrorClass::kInvalidArgument, "image " + image.config + ": the layers do not fit the configuration");
+    }
+    facts.size += image.layers[i].size;
+  }
+  // Thousands of small files: one flush for all before the index refers to them.
+  sync_file_system(layout_.layers);
+  const std::lock_guard lock(mutex_);
+  ImageIndex next = index_;
+  ImageRecord& record = next.images[image.config];
+  if (!facts_.contains(image.config)) record = {image.manifest, image.layers, record.last_tagged, false};
+  record.removed = false;
+  for (const std::string& blob : blobs_of(image.config, record)) {
+    if (!path_exists(layout_.blob(blob))) throw Error(ErrorClass::kInternal, "image store: no blob " + blob);
+  }
+  for (const LayerRecord& layer : record.layers) {
+    if (!stored_layer_size(layout_, layer.chain_id)) {
+      throw Error(ErrorClass::kInternal, "image store: no layer " + layer.chain_id);
+    }
+  }
+  for (const Reference& reference : image.references) set_reference(next, reference, image.config, nullptr);
+  commit(std::move(next));
+  auto& known = facts_[image.config];
+  if (!known) known = std::make_shared<Image>(std::move(facts));
+  return snapshot(image.config);
+}
+
+std::string ImageStore::read_blob(const std::string& digest) const {
+  return read_file(layout_.blob(digest), kMetadataMax);
+}
+
 RemoveResult ImageStore::remove(const std::string& name, const RemoveOptions& options,
                                 std::span<const ImageUser> users) {
   Trash trash;
@@ -311,11 +349,11 @@ ImageStore::Trash ImageStore::collect(const std::vector<LayerRecord>& layers, co
   Trash trash;
   const auto used_blobs = index_.used_blobs();
   for (const std::string& blob : blobs) {
-    if (!used_blobs.contains(blob)) ::unlink(layout_.blob(blob).c_str());
+    if (!used_blobs.contains(blob) && !pinned_blobs_.contains(blob)) ::unlink(layout_.blob(blob).c_str());
   }
   const auto used_chains = index_.used_chains();
   for (const LayerRecord& layer : layers) {
-    if (used_chains.contains(layer.chain_id)) continue;
+    if (used_chains.contains(layer.chain_id) || pinned_chains_.contains(layer.chain_id)) continue;
     const auto target = layout_.layers_work / ("removed-" + std::to_string(++trash_count_));
     if (::rename(layout_.layer(layer.chain_id).c_str(), target.c_str()) == 0) trash.push_back(target);
   }

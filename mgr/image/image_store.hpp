@@ -24,10 +24,19 @@
 namespace quoll::mgr {
 
 class LoadStaging;
+class StorePin;
 
 struct LoadResult {
   std::vector<std::string> messages;   // Docker's lines: "Loaded image: busybox:latest"
   std::vector<std::string> image_ids;  // in the archive's order, each once
+};
+
+// An image in the making, of content that is in the store.
+struct NewImage {
+  std::string config;               // digest of a blob: the image's id
+  std::string manifest;             // digest of a blob
+  std::vector<LayerRecord> layers;  // base first, as many as the configuration has diff ids
+  std::vector<Reference> references;
 };
 
 struct ImageStoreOptions {
@@ -66,6 +75,18 @@ class ImageStore {
   // Errors:   kInvalidArgument for a damaged or false archive; what `source` throws.
   LoadResult load(const ByteSource& source, std::stop_token stop);
 
+  // Makes an image of content that a StorePin of the caller's holds, and moves the references to it. Flushes the layers
+  // first. The same image again takes the references only.
+  //
+  // Errors:   kInvalidArgument where the configuration is none, or does not fit the layers; kInternal where content is
+  //           not there.
+  Image add_image(const NewImage& image);
+
+  // The bytes of a small blob (configuration, manifest). Errors: kNotFound; kInvalidArgument beyond kMetadataMax.
+  std::string read_blob(const std::string& digest) const;
+
+  const StoreLayout& layout() const { return layout_; }
+
   // Adds a reference to an image, taking it from another that has it. Errors: as get(), kInvalidArgument.
   void tag(const std::string& name, const std::string& reference);
 
@@ -86,6 +107,7 @@ class ImageStore {
   std::vector<std::string> damaged() const;
 
  private:
+  friend class StorePin;
   using Trash = std::vector<std::filesystem::path>;
 
   void open_index();
@@ -108,6 +130,8 @@ class ImageStore {
   // Guarded by mutex_.
   ImageIndex index_;
   std::map<std::string, std::shared_ptr<const Image>> facts_;  // images in good order, without their references
+  std::map<std::string, int> pinned_blobs_;                    // how many pins hold it, by digest
+  std::map<std::string, int> pinned_chains_;                   // the same of layers, by chain id
   std::uint64_t trash_count_ = 0;
 };
 

@@ -64,6 +64,21 @@ void make_directory(const std::filesystem::path& path, mode_t mode) {
 
 }  // namespace
 
+std::optional<std::int64_t> stored_layer_size(const StoreLayout& layout, std::string_view chain_id) try {
+  const auto directory = layout.layer(chain_id);
+  if (!path_exists(directory / kLayerContent) || !path_exists(directory / kLayerFacts)) return std::nullopt;
+  const json facts = json::parse(read_file(directory / kLayerFacts, kLayerFactsMax), nullptr, false);
+  if (facts.is_object()) {
+    if (const auto size = facts.find("size"); size != facts.end() && size->is_number_integer()) {
+      return size->get<std::int64_t>();
+    }
+  }
+  throw Error(ErrorClass::kInternal, "layer " + std::string(chain_id) + " of the store is damaged");
+} catch (const Error& error) {
+  if (error.error_class() == ErrorClass::kNotFound) return std::nullopt;
+  throw;
+}
+
 LoadStaging::LoadStaging(const StoreLayout& layout, std::stop_token stop)
     : layout_(layout), stop_(std::move(stop)), blob_work_(layout.images_work), layer_work_(layout.layers_work) {}
 
@@ -96,25 +111,7 @@ void LoadStaging::stage_manifest(const ArchiveImage& image, StagedImage& staged)
 }
 
 bool LoadStaging::is_stored(const LayerRecord& layer) const {
-  const auto directory = layout_.layer(layer.chain_id);
-  return path_exists(directory / kLayerContent) && path_exists(directory / kLayerFacts);
-}
-
-// The size of a layer that the store has. Nothing when it has none: a removal may take it away at any time, so asking
-// and reading are one step.
-std::optional<std::int64_t> LoadStaging::stored_size(const LayerRecord& layer) const try {
-  if (!is_stored(layer)) return std::nullopt;
-  const auto text = read_file(layout_.layer(layer.chain_id) / kLayerFacts, kLayerFactsMax);
-  const json facts = json::parse(text, nullptr, false);
-  if (facts.is_object()) {
-    if (const auto size = facts.find("size"); size != facts.end() && size->is_number_integer()) {
-      return size->get<std::int64_t>();
-    }
-  }
-  throw Error(ErrorClass::kInternal, "layer " + layer.chain_id + " of the store is damaged");
-} catch (const Error& error) {
-  if (error.error_class() == ErrorClass::kNotFound) return std::nullopt;
-  throw;
+  return stored_layer_size(layout_, layer.chain_id).has_value();
 }
 
 bool LoadStaging::has_all_layers() const {
@@ -133,7 +130,7 @@ void LoadStaging::prepare_layers() {
     for (LayerRecord& layer : image.record.layers) {
       throw_if_stopped(stop_);
       if (!staged_layers_.contains(layer.chain_id)) {
-        if (const auto size = stored_size(layer)) {
+        if (const auto size = stored_layer_size(layout_, layer.chain_id)) {
           layer_sizes_[layer.chain_id] = *size;
         } else {
           unpack(layer);

@@ -15,6 +15,10 @@
 
 namespace quoll::mgr {
 
+// The bytes of the regular files of a layer that the store has unpacked. Nothing when it has none: a removal may take
+// it away at any time, so asking and reading are one step. Errors: kInternal where its facts are damaged.
+std::optional<std::int64_t> stored_layer_size(const StoreLayout& layout, std::string_view chain_id);
+
 // An image that a load brings.
 struct StagedImage {
   Image facts;
@@ -52,7 +56,6 @@ class LoadStaging {
   void unpack(const LayerRecord& layer);
   void verify(const LayerRecord& layer);
   bool is_stored(const LayerRecord& layer) const;
-  std::optional<std::int64_t> stored_size(const LayerRecord& layer) const;
 
   // Constant after construction.
   const StoreLayout& layout_;
