@@ -99,6 +99,8 @@ def floor(bench, quoll, runtime, workers, count):
             config = json.load(file)
         config["root"]["path"] = bench.root_filesystem
         config["process"]["args"] = ["true"]
+        # The bare runtime compiles the profile; a compiled one is an idea of the daemon's (decision 6).
+        config.pop("annotations", None)
         work = tempfile.mkdtemp(dir=quoll.run, prefix="floor-")
         # The id is each run's own, but what is mounted from the container's directory stays where it is.
         files = quoll.root + "/containers/"

@@ -76,7 +76,8 @@ void make_container_directories(const ContainerPaths& paths) {
   make_directory(paths.log_directory(), 0700);
 }
 
-void write_bundle(const Container& container, const std::vector<std::filesystem::path>& layers) {
+std::optional<std::string> write_bundle(const Container& container, const std::vector<std::filesystem::path>& layers,
+                                        const SeccompFilters* filters) {
   const ContainerPaths& paths = container.paths();
   const ContainerConfig& config = container.config();
   if (!remove_tree(paths.bundle)) throw Error(ErrorClass::kInternal, paths.bundle + " cannot be removed");
@@ -87,10 +88,13 @@ void write_bundle(const Container& container, const std::vector<std::filesystem:
   input.user = user_of(container, layers);
   prepare_bind_sources(config.host);
   std::vector<std::string> warnings;
-  const nlohmann::json spec = build_spec(config, input, host_facts(), warnings);
+  nlohmann::json spec = build_spec(config, input, host_facts(), warnings);
   for (const std::string& warning : warnings) spdlog::warn("container {}: {}", container.id(), warning);
+  std::optional<std::string> unknown_profile;
+  if (filters != nullptr) unknown_profile = filters->annotate(spec);
   write_file(paths.bundle + "/config.json", spec.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
   write_file(paths.bundle + "/overlay", overlay_description(paths, layers));
+  return unknown_profile;
 }
 
 std::vector<std::string> creation_warnings(const Container& container) {

@@ -9,6 +9,7 @@
 #include "mgr/container/container.hpp"
 #include "mgr/container/container_store.hpp"
 #include "mgr/runtime/monitor.hpp"
+#include "mgr/runtime/seccomp_filters.hpp"
 
 namespace quoll::mgr {
 
@@ -20,9 +21,11 @@ void make_container_directories(const ContainerPaths& paths);
 // Writes the bundle of a new run: config.json, overlay, and the empty directories that the monitor and the mount want.
 // What an earlier run has left there is dropped first.
 //
-// `layers` are those of the image, the topmost first.
+// `layers` are those of the image, the topmost first. With `filters`, a system call filter that is compiled already is
+// used; the profile that `filters` does not know yet is returned.
 // Errors: kInvalidArgument for what the configuration asks and the image or the host does not have (a user, a device).
-void write_bundle(const Container& container, const std::vector<std::filesystem::path>& layers);
+std::optional<std::string> write_bundle(const Container& container, const std::vector<std::filesystem::path>& layers,
+                                        const SeccompFilters* filters);
 
 // What the client is told beside the id of a new container: limits that this host does not have.
 std::vector<std::string> creation_warnings(const Container& container);

@@ -165,12 +165,17 @@ task::Task<void> ContainerManager::start_locked(std::shared_ptr<Container> conta
   container->cleaned_up().reset();
   std::optional<Error> failure;
   try {
-    const auto layers =
-        co_await task::blocking([this, &container] { return images_.layer_directories(container->image_id()); });
-    co_await task::blocking([&container, &layers] { write_bundle(*container, layers); });
+    const SeccompFilters* const filters = options_.programs.is_crun ? &seccomp_filters_ : nullptr;
+    std::optional<std::string> profile = co_await task::blocking([this, &container, filters] {
+      return write_bundle(*container, images_.layer_directories(container->image_id()), filters);
+    });
     const MonitorProcesses processes = co_await create_with_monitor(options_.programs, monitored(*container));
     UniqueFd monitor = open_process(processes.monitor_pid, processes.monitor_start_time);
     container->set_init_process(open_process(processes.init_pid, 0));
+    if (profile) {
+      co_await task::blocking(
+          [&] { seccomp_filters_.learn(std::move(*profile), options_.programs.state_directory, container->id()); });
+    }
     if (container->log()) container->log()->set_live();
     const std::int64_t started_ns = wall_now_ns();  // before the start: what is quick has ended when that returns
     co_await runtime_start(options_.programs, container->id());

@@ -18,6 +18,7 @@
 #include "mgr/log/log_follower.hpp"
 #include "mgr/log/log_watcher.hpp"
 #include "mgr/runtime/monitor.hpp"
+#include "mgr/runtime/seccomp_filters.hpp"
 #include "task/error.hpp"
 #include "task/scope.hpp"
 
@@ -107,6 +108,7 @@ class ContainerManager {
 
   std::atomic<std::uint64_t> generation_{1};
   LogWatcher log_watcher_;
+  SeccompFilters seccomp_filters_;
 
   mutable std::mutex mutex_;
   std::map<std::string, std::shared_ptr<Container>> containers_;  // guarded by mutex_; by id

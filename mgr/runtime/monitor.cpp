@@ -7,6 +7,7 @@
 
 #include <cerrno>
 #include <charconv>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "mgr/image/durable_file.hpp"
@@ -153,6 +154,7 @@ RuntimePrograms find_runtime_programs(const std::string& wanted, std::string sta
     throw Error(ErrorClass::kFailedPrecondition, programs.shim + " is missing: it belongs beside the daemon");
   }
   programs.state_directory = std::move(state_directory);
+  programs.is_crun = std::filesystem::canonical(programs.runtime).filename() == "crun";
   return programs;
 }
 

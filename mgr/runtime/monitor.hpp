@@ -17,6 +17,7 @@ struct RuntimePrograms {
   std::string shim;             // quoll-runtime, which mounts the root filesystem (runtime/shim_main.cpp)
   std::string runtime;          // crun or runc, absolute
   std::string state_directory;  // the runtime's --root, on a file system that a reboot clears
+  bool is_crun = false;         // whatever name it was given by
 };
 
 // Picks the runtime: `wanted` (a name or a path) where it is given, else crun, else runc.

@@ -311,6 +311,23 @@ def test_a_container_has_what_it_was_given(daemon, tmp_path):
     assert (config["User"], config["WorkingDir"], config["Hostname"]) == ("1000:100", "/tmp", "named")
 
 
+def test_a_filter_that_is_compiled_already_filters_the_same(daemon):
+    # crun compiles a profile for the first container that has it (decision 6). The capability makes it one of its own.
+    script = "grep ^Seccomp /proc/self/status; unshare -U true 2>/dev/null; echo $?; exec sleep 1000"
+
+    def filtered(*options):
+        container = run(daemon, script, "--cap-add", "WAKE_ALARM", *options)
+        eventually(lambda: logs(daemon, container).count(b"\n") == 3)
+        with open(f"{daemon.exec_root}/containers/{container}/config.json") as file:
+            return logs(daemon, container), "run.oci.seccomp_bpf_data" in json.load(file).get("annotations", {})
+
+    runtime = daemon.http.get("/info").expect(200).json()["DefaultRuntime"]
+    denied = b"Seccomp:\t2\nSeccomp_filters:\t1\n1\n"
+    assert filtered() == (denied, False)
+    assert filtered() == (denied, runtime == "crun")
+    assert filtered("--security-opt", "seccomp=unconfined") == (b"Seccomp:\t0\nSeccomp_filters:\t0\n0\n", False)
+
+
 def test_a_container_sees_only_itself(daemon):
     container = finished(daemon, "ls /proc | grep -cE '^[0-9]+$'; ls /sys/class/net; hostname; cat /proc/1/comm; ls /dev | wc -l")
     out = logs(daemon, container, "stdout=1").decode().split()
