@@ -16,6 +16,7 @@ struct Image {
   std::vector<std::string> repo_digests;  // familiar form, sorted: "busybox@sha256:..."
   std::vector<std::string> diff_ids;      // base layer first
   std::vector<std::string> chain_ids;     // beside diff_ids
+  std::string parent;                     // id of the image that it was made from on this host; may be empty
   std::string manifest;                   // digest of its OCI manifest, a blob of the store
   nlohmann::json config;                  // the whole configuration, as OCI's image-spec and Docker define it
   std::int64_t size = 0;                  // bytes of the regular files of all layers

@@ -23,7 +23,8 @@ json record_to_json(const ImageRecord& record) {
   return {{"manifest", record.manifest},
           {"layers", std::move(layers)},
           {"last_tagged", record.last_tagged},
-          {"removed", record.removed}};
+          {"removed", record.removed},
+          {"parent", record.parent}};
 }
 
 // These strings become file names.
@@ -38,6 +39,7 @@ ImageRecord record_from_json(const json& value) {
   record.manifest = digest_at(value, "manifest");
   record.last_tagged = value.at("last_tagged").get<std::string>();
   record.removed = value.at("removed").get<bool>();
+  record.parent = value.value("parent", "");
   for (const json& layer : value.at("layers")) {
     record.layers.push_back({digest_at(layer, "chain_id"), digest_at(layer, "diff_id"), digest_at(layer, "blob"),
                              layer.at("size").get<std::int64_t>()});

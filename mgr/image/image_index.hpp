@@ -22,6 +22,7 @@ struct ImageRecord {
   std::vector<LayerRecord> layers;  // base first
   std::string last_tagged;          // RFC 3339 or empty
   bool removed = false;             // deleted by its user, kept for the containers that still run on its layers
+  std::string parent;               // the image that this one was made from on this host; empty when none
 };
 
 // A plain value: the store changes a copy, writes it, and only then takes it over.

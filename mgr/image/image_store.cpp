@@ -112,6 +112,7 @@ Image ImageStore::snapshot(const std::string& id) const {
   }
   Image image = *facts->second;
   image.last_tagged = index_.images.at(id).last_tagged;
+  image.parent = index_.images.at(id).parent;
   for (const std::string& canonical : index_.references_of(id)) {
     const Reference reference = parse_reference_as_written(canonical);
     (reference.digest.empty() ? image.repo_tags : image.repo_digests).push_back(reference.familiar());
@@ -281,7 +282,7 @@ Image ImageStore::add_image(const NewImage& image) {
   const std::lock_guard lock(mutex_);
   ImageIndex next = index_;
   ImageRecord& record = next.images[image.config];
-  if (!facts_.contains(image.config)) record = {image.manifest, image.layers, record.last_tagged, false};
+  if (!facts_.contains(image.config)) record = {image.manifest, image.layers, record.last_tagged, false, image.parent};
   record.removed = false;
   for (const std::string& blob : blobs_of(image.config, record)) {
     if (!path_exists(layout_.blob(blob))) throw Error(ErrorClass::kInternal, "image store: no blob " + blob);
@@ -296,6 +297,13 @@ Image ImageStore::add_image(const NewImage& image) {
   auto& known = facts_[image.config];
   if (!known) known = std::make_shared<Image>(std::move(facts));
   return snapshot(image.config);
+}
+
+std::vector<LayerRecord> ImageStore::layers_of(const std::string& image_id) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = index_.images.find(image_id);
+  if (found == index_.images.end()) throw Error(ErrorClass::kNotFound, "No such image: " + image_id);
+  return found->second.layers;
 }
 
 std::string ImageStore::read_blob(const std::string& digest) const {

@@ -37,6 +37,7 @@ struct NewImage {
   std::string manifest;             // digest of a blob
   std::vector<LayerRecord> layers;  // base first, as many as the configuration has diff ids
   std::vector<Reference> references;
+  std::string parent = {};  // id of the image that it was made from on this host; empty when none
 };
 
 struct ImageStoreOptions {
@@ -81,6 +82,10 @@ class ImageStore {
   // Errors:   kInvalidArgument where the configuration is none, or does not fit the layers; kInternal where content is
   //           not there.
   Image add_image(const NewImage& image);
+
+  // The layers of an image, base first; also of one that was removed by force while a container uses it.
+  // Errors: kNotFound.
+  std::vector<LayerRecord> layers_of(const std::string& image_id) const;
 
   // The bytes of a small blob (configuration, manifest). Errors: kNotFound; kInvalidArgument beyond kMetadataMax.
   std::string read_blob(const std::string& digest) const;

@@ -3,12 +3,11 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
-#include <array>
 #include <cerrno>
 #include <nlohmann/json.hpp>
 
 #include "mgr/image/layer_unpacker.hpp"
-#include "mgr/image/tar_reader.hpp"
+#include "mgr/image/manifest.hpp"
 #include "task/error.hpp"
 
 namespace quoll::mgr {
@@ -18,36 +17,6 @@ namespace {
 using nlohmann::json;
 
 constexpr std::size_t kLayerFactsMax = 64 * 1024;
-
-// The media type of a layer as it lies in the blob.
-std::string layer_media_type(const SpooledFile& file) {
-  const UniqueFd fd = open_file(file.path, O_RDONLY);
-  std::array<char, 6> head{};
-  const std::size_t got = file_source(fd.get(), file.digest)(head);
-  switch (sniff_compression(std::span(head).first(got))) {
-    case Compression::kGzip:
-      return "application/vnd.oci.image.layer.v1.tar+gzip";
-    case Compression::kZstd:
-      return "application/vnd.oci.image.layer.v1.tar+zstd";
-    default:
-      return "application/vnd.oci.image.layer.v1.tar";
-  }
-}
-
-json descriptor(const SpooledFile& file, std::string media_type) {
-  return {{"mediaType", std::move(media_type)}, {"digest", file.digest}, {"size", file.size}};
-}
-
-// A docker-archive brings no manifest: this is the one that says the same in OCI's words.
-std::string make_manifest(const ArchiveImage& image) {
-  json layers = json::array();
-  for (const SpooledFile& layer : image.layers) layers.push_back(descriptor(layer, layer_media_type(layer)));
-  return json{{"schemaVersion", 2},
-              {"mediaType", "application/vnd.oci.image.manifest.v1+json"},
-              {"config", descriptor(image.config, "application/vnd.oci.image.config.v1+json")},
-              {"layers", std::move(layers)}}
-      .dump();
-}
 
 void make_directory(const std::filesystem::path& path, mode_t mode) {
   if (::mkdir(path.c_str(), mode) != 0) throw system_error(errno, "create " + path.string());
@@ -101,7 +70,7 @@ void LoadStaging::add_image(const ArchiveImage& image) {
 }
 
 void LoadStaging::stage_manifest(const ArchiveImage& image, StagedImage& staged) {
-  const std::string text = image.manifest.empty() ? make_manifest(image) : image.manifest;
+  const std::string text = image.manifest.empty() ? make_manifest(image.config, image.layers) : image.manifest;
   staged.record.manifest = sha256_digest(text);
   staged.facts.manifest = staged.record.manifest;
   const auto path = blob_work_.path() / ("manifest-" + std::to_string(images_.size()));
