@@ -1,0 +1,10 @@
+# Run by `cmake --install`: copies QUOLL_HEADERS below QUOLL_INCLUDE_DIR/quoll, where "task/x.hpp" is "quoll/task/x.hpp".
+foreach(header ${QUOLL_HEADERS})
+  file(READ "${QUOLL_SOURCE_DIR}/${header}" text)
+  string(REGEX REPLACE "#include \"(task|http|debug)/" "#include \"quoll/\\1/" text "${text}")
+  set(target "${QUOLL_INCLUDE_DIR}/quoll/${header}")
+  file(WRITE "${target}" "${text}")
+  list(APPEND CMAKE_INSTALL_MANIFEST_FILES "${target}")
+endforeach()
+list(LENGTH QUOLL_HEADERS count)
+message(STATUS "Installing: ${count} headers below ${QUOLL_INCLUDE_DIR}/quoll")
