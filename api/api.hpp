@@ -16,6 +16,7 @@
 
 namespace quoll::mgr {
 class ContainerManager;
+class EventBus;
 class ImageStore;
 }  // namespace quoll::mgr
 
@@ -39,6 +40,7 @@ struct DaemonFacts {
 struct Api {
   mgr::ContainerManager& containers;
   mgr::ImageStore& images;
+  mgr::EventBus& events;
   DaemonFacts facts;
   std::function<std::size_t()> task_count;
   ListCache container_list;

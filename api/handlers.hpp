@@ -17,6 +17,9 @@ Task<void> ping(Api& api, Request& request, Response& response);
 Task<void> version(Api& api, Request& request, Response& response);
 Task<void> info(Api& api, Request& request, Response& response);
 
+// events.cpp
+Task<void> events(Api& api, Request& request, Response& response);
+
 // containers.cpp
 Task<void> create_container(Api& api, Request& request, Response& response);
 Task<void> list_containers(Api& api, Request& request, Response& response);

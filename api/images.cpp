@@ -67,17 +67,6 @@ Task<void> receive_upload(Request* request, int file) {
   if (::lseek(file, 0, SEEK_SET) < 0) throw system_error(errno, "seek the upload");
 }
 
-std::map<std::string, std::string> labels_of(const mgr::Image& image) {
-  std::map<std::string, std::string> labels;
-  const json config = image.container_config();
-  const auto found = config.find("Labels");
-  if (found == config.end() || !found->is_object()) return labels;
-  for (const auto& [key, value] : found->items()) {
-    if (value.is_string()) labels[key] = value.get<std::string>();
-  }
-  return labels;
-}
-
 bool is_dangling(const mgr::Image& image) { return image.repo_tags.empty() && image.repo_digests.empty(); }
 
 bool matches_reference(const mgr::Image& image, const std::string& pattern) {
@@ -98,7 +87,7 @@ json summary_json(const mgr::Image& image) {
           {"Size", image.size},
           {"SharedSize", -1},
           {"VirtualSize", image.size},
-          {"Labels", labels_of(image)},
+          {"Labels", image.labels()},
           {"Containers", -1}};
 }
 
@@ -151,7 +140,7 @@ Task<void> list_images(Api& api, Request& request, Response& response) {
       continue;
     if (!filters.any("reference", [&](const std::string& pattern) { return matches_reference(image, pattern); }))
       continue;
-    if (filters.match_labels(labels_of(image))) list.push_back(summary_json(image));
+    if (filters.match_labels(image.labels())) list.push_back(summary_json(image));
   }
   co_await send_json(response, 200, list);
 }

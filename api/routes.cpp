@@ -26,6 +26,7 @@ constexpr ApiRoute kRoutes[] = {
     {"HEAD", "/_ping", ping},
     {"GET", "/version", version},
     {"GET", "/info", info},
+    {"GET", "/events", events},
 
     {"GET", "/containers/json", list_containers},
     {"POST", "/containers/create", create_container, CancelPolicy::kRunToEnd},
@@ -52,7 +53,6 @@ struct AbsentRoute {
 // Routes of the API that Quoll does not have yet: 501, rather than the 404 that a client would misread.
 constexpr AbsentRoute kAbsentRoutes[] = {
     {"POST", "/auth"},
-    {"GET", "/events"},
     {"GET", "/system/df"},
     {"POST", "/session"},
     {"POST", "/build"},

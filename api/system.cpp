@@ -11,6 +11,7 @@
 #include "api/handlers.hpp"
 #include "api/json_body.hpp"
 #include "mgr/container/container_manager.hpp"
+#include "mgr/event/event_bus.hpp"
 #include "mgr/image/image_store.hpp"
 #include "mgr/wall_clock.hpp"
 #include "task/blocking.hpp"
@@ -111,7 +112,7 @@ json info_json(const Api& api) {
       {"LoggingDriver", "json-file"},
       {"CgroupDriver", "cgroupfs"},
       {"CgroupVersion", unified ? "2" : "1"},
-      {"NEventsListener", 0},
+      {"NEventsListener", api.events.follower_count()},
       {"KernelVersion", names.release},
       {"OperatingSystem", os_release("PRETTY_NAME")},
       {"OSVersion", os_release("VERSION_ID")},

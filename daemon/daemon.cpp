@@ -51,7 +51,7 @@ Daemon::Daemon(Config config, task::Runtime& runtime, std::vector<task::Worker*>
       root_lock_(lock_directory(config_.root)),
       exec_root_lock_(lock_directory(config_.exec_root)),
       pid_file_(config_.pidfile),
-      images_(config_.root),
+      images_(config_.root, {.events = &events_}),
       database_(mgr::Database::open(config_.root + "/state.db", mgr::state_schema())),
       container_store_(*database_),
       containers_(*serving_.front(),
@@ -59,9 +59,10 @@ Daemon::Daemon(Config config, task::Runtime& runtime, std::vector<task::Worker*>
                    .exec_root = config_.exec_root,
                    .cgroup_parent = config_.cgroup_parent,
                    .programs = mgr::find_runtime_programs(config_.runtime, config_.exec_root + "/runtime")},
-                  images_, container_store_),
+                  images_, container_store_, events_),
       api_{.containers = containers_,
            .images = images_,
+           .events = events_,
            .facts = facts_of(config_, containers_.programs()),
            .task_count = [&runtime] { return runtime.task_count(); }} {
   api::add_api_routes(router_, api_);
@@ -105,6 +106,7 @@ task::Task<void> Daemon::start() {
 task::Task<void> Daemon::stop() {
   const auto grace = std::chrono::seconds(config_.shutdown_timeout_s);
   containers_.release_clients();
+  events_.release();
   std::vector<task::Task<void>> stops;
   for (const auto& server : servers_) stops.push_back(server->stop(grace));
   co_await task::when_all(std::move(stops));

@@ -11,6 +11,7 @@
 #include "http/server.hpp"
 #include "mgr/container/container_manager.hpp"
 #include "mgr/container/container_store.hpp"
+#include "mgr/event/event_bus.hpp"
 #include "mgr/image/image_store.hpp"
 #include "mgr/store/database.hpp"
 #include "task/runtime.hpp"
@@ -42,6 +43,7 @@ class Daemon {
   const UniqueFd root_lock_;
   const UniqueFd exec_root_lock_;
   const PidFile pid_file_;
+  mgr::EventBus events_;
   mgr::ImageStore images_;
   std::unique_ptr<mgr::Database> database_;
   mgr::ContainerStore container_store_;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -14,6 +15,7 @@
 #include "mgr/container/container.hpp"
 #include "mgr/container/container_names.hpp"
 #include "mgr/container/container_store.hpp"
+#include "mgr/event/event_bus.hpp"
 #include "mgr/image/image_removal.hpp"
 #include "mgr/log/log_follower.hpp"
 #include "mgr/log/log_watcher.hpp"
@@ -33,6 +35,9 @@ struct ContainerManagerOptions {
   RuntimePrograms programs;
 };
 
+// What an event has beside the container's image, name and labels.
+using EventAttributes = std::map<std::string, std::string>;
+
 struct CreatedContainer {
   std::string id;
   std::vector<std::string> warnings;
@@ -50,7 +55,8 @@ struct StopRequest {
 // Errors:   Docker's classes and words; after any error the record, the files and the processes agree.
 class ContainerManager {
  public:
-  ContainerManager(task::Worker& worker, ContainerManagerOptions options, ImageStore& images, ContainerStore& store);
+  ContainerManager(task::Worker& worker, ContainerManagerOptions options, ImageStore& images, ContainerStore& store,
+                   EventBus& events);
   ~ContainerManager();
 
   // Takes up what an earlier daemon has left: running containers are watched on, ended ones marked, half-made ones
@@ -67,6 +73,9 @@ class ContainerManager {
   task::Task<void> restart(std::shared_ptr<Container> container, StopRequest request);
   task::Task<void> remove(std::shared_ptr<Container> container, bool force);
   void kill(Container& container, const std::string& signal);
+
+  // Tells those who follow events what happened to `container`; for what other managers do to it (exec, archive), too.
+  void publish(const Container& container, std::string action, EventAttributes more = {}) const;
 
   // By id, unique prefix of an id, or name.
   std::shared_ptr<Container> find(std::string_view reference) const;
@@ -87,6 +96,8 @@ class ContainerManager {
   ContainerPaths paths_of(const std::string& id) const;
   task::Task<void> start_locked(std::shared_ptr<Container> container);
   task::Task<void> stop_locked(std::shared_ptr<Container> container, StopRequest request);
+  task::Task<bool> ends_after_signal(std::shared_ptr<Container> container, int number,
+                                     std::optional<std::chrono::seconds> grace);
   task::Task<void> undo_start(std::shared_ptr<Container> container, Error failure);
   task::Task<void> remove_files(std::shared_ptr<Container> container);
   void watch(std::shared_ptr<Container> container, UniqueFd monitor);
@@ -97,7 +108,10 @@ class ContainerManager {
   task::Task<bool> take_up_running(std::shared_ptr<Container> container);
   task::Task<void> end_torn_record(std::shared_ptr<Container> container);
   task::Task<void> save_state(std::shared_ptr<Container> container);
+  // For steps that must not keep the rest from being done: false where `step` failed, which is logged.
+  task::Task<bool> succeeds(std::string id, task::Task<void> step);
   void forget(const Container& container);
+  void send_signal(Container& container, int number);
   void changed() { generation_.fetch_add(1, std::memory_order_acq_rel); }
 
   // Constant after construction.
@@ -105,6 +119,7 @@ class ContainerManager {
   const ContainerManagerOptions options_;
   ImageStore& images_;
   ContainerStore& store_;
+  EventBus& events_;
 
   std::atomic<std::uint64_t> generation_{1};
   LogWatcher log_watcher_;

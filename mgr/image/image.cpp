@@ -87,6 +87,17 @@ json Image::container_config() const {
   return inner != config.end() && inner->is_object() ? *inner : json::object();
 }
 
+std::map<std::string, std::string> Image::labels() const {
+  std::map<std::string, std::string> labels;
+  const nlohmann::json container = container_config();
+  const auto found = container.find("Labels");
+  if (found == container.end() || !found->is_object()) return labels;
+  for (const auto& [key, value] : found->items()) {
+    if (value.is_string()) labels[key] = value.get<std::string>();
+  }
+  return labels;
+}
+
 json parse_untrusted_json(std::string_view text, std::string_view what) {
   const auto check_depth = [&](int depth, json::parse_event_t, json&) {
     if (depth > kNestingMax) refuse(std::string(what) + ": nested too deeply");

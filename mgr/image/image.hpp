@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
@@ -29,6 +30,7 @@ struct Image {
 
   // The container part of the configuration ("Env", "Cmd", ...): an object, empty when there is none.
   nlohmann::json container_config() const;
+  std::map<std::string, std::string> labels() const;
 };
 
 // Parses JSON from outside: bounded in nesting, so that nothing recursive can overflow on it later.

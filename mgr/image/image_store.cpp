@@ -9,6 +9,7 @@
 #include <ctime>
 #include <tuple>
 
+#include "mgr/event/event_bus.hpp"
 #include "mgr/image/durable_file.hpp"
 #include "mgr/image/load_staging.hpp"
 #include "mgr/image/remove_tree.hpp"
@@ -181,6 +182,15 @@ std::string ImageStore::timestamp() const {
   return text.data();
 }
 
+// REQUIRES: mutex_.
+void ImageStore::tell(std::string action, const std::string& id, std::string name) const {
+  if (options_.events == nullptr) return;
+  Event event{"image", std::move(action), id, {}, 0};
+  if (const auto facts = facts_.find(id); facts != facts_.end()) event.attributes = facts->second->labels();
+  event.attributes["name"] = std::move(name);
+  options_.events->publish(std::move(event));
+}
+
 void ImageStore::set_reference(ImageIndex& index, const Reference& reference, const std::string& id,
                                LoadResult* result) const {
   const bool is_tag = reference.digest.empty();
@@ -200,8 +210,10 @@ void ImageStore::tag(const std::string& name, const std::string& reference) {
     throw Error(ErrorClass::kInvalidArgument, "refusing to create a tag with a digest reference");
   const std::lock_guard lock(mutex_);
   ImageIndex next = index_;
-  set_reference(next, parsed, index_.resolve(name), nullptr);
+  const std::string id = index_.resolve(name);
+  set_reference(next, parsed, id, nullptr);
   commit(std::move(next));
+  tell("tag", id, parsed.familiar());
 }
 
 LoadResult ImageStore::apply_load(ImageIndex& index, const LoadStaging& staging) const {
@@ -252,6 +264,7 @@ LoadResult ImageStore::load(const ByteSource& source, std::stop_token stop) {
       const auto& facts = facts_[image.facts.id];
       if (!facts) facts_[image.facts.id] = std::make_shared<Image>(image.facts);
     }
+    for (const std::string& id : result.image_ids) tell("load", id, id);
     trash = collect_dropped(before);
   } catch (...) {
     trash = collect(layers, blobs);
@@ -318,8 +331,13 @@ RemoveResult ImageStore::remove(const std::string& name, const RemoveOptions& op
     const std::lock_guard lock(mutex_);
     const ImageIndex before = index_;
     ImageIndex next = index_;
+    const std::string id = index_.resolve(name);
     result = apply_removal(next, name, options, users);
     commit(std::move(next));
+    for (const RemoveItem& item : result.items) {
+      if (item.kind == RemoveItem::Kind::kUntagged) tell("untag", id, id);
+      if (item.kind == RemoveItem::Kind::kDeleted && item.name == id) tell("delete", id, id);
+    }
     trash = collect_dropped(before);
   }
   remove_all(trash);

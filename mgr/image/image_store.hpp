@@ -23,6 +23,7 @@
 
 namespace quoll::mgr {
 
+class EventBus;
 class LoadStaging;
 class StorePin;
 
@@ -43,6 +44,7 @@ struct NewImage {
 struct ImageStoreOptions {
   Platform platform = host_platform();  // which image of a multi-platform archive is taken
   std::function<std::chrono::system_clock::time_point()> now = &std::chrono::system_clock::now;
+  EventBus* events = nullptr;  // who is told of images that are loaded, tagged, untagged and deleted; none: nobody
 };
 
 // On disk, below the root:
@@ -125,6 +127,7 @@ class ImageStore {
   Trash collect(const std::vector<LayerRecord>& layers, const std::vector<std::string>& blobs);
   Trash collect_dropped(const ImageIndex& before);
   std::string timestamp() const;
+  void tell(std::string action, const std::string& id, std::string name) const;
 
   // Constant after construction.
   const StoreLayout layout_;
