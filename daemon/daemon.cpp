@@ -95,6 +95,10 @@ task::Task<void> Daemon::start() {
   debug_server_ = std::make_unique<http::Server>(std::vector<task::Worker*>{&debug_worker_}, debug_router_,
                                                  server_options(debug_host));
   listen(*debug_server_, config_.debug_host);
+  if (config_.gops) {
+    gops_ = std::make_unique<debug::GopsAgent>(runtime_, debug_worker_, debug::gops_directory());
+    spdlog::info("gops agent on 127.0.0.1:{}", gops_->port());
+  }
   co_await containers_.open();
   for (const std::string& host : config_.hosts) {
     servers_.push_back(
@@ -111,6 +115,7 @@ task::Task<void> Daemon::stop() {
   for (const auto& server : servers_) stops.push_back(server->stop(grace));
   co_await task::when_all(std::move(stops));
   co_await containers_.stop(!config_.live_restore);
+  if (gops_) co_await gops_->stop();
   if (debug_server_) co_await debug_server_->stop(std::chrono::seconds(1));
 }
 

@@ -7,6 +7,7 @@
 #include "api/api.hpp"
 #include "daemon/config.hpp"
 #include "daemon/instance.hpp"
+#include "debug/gops.hpp"
 #include "http/router.hpp"
 #include "http/server.hpp"
 #include "mgr/container/container_manager.hpp"
@@ -53,6 +54,7 @@ class Daemon {
   http::Router debug_router_;
   std::vector<std::unique_ptr<http::Server>> servers_;
   std::unique_ptr<http::Server> debug_server_;
+  std::unique_ptr<debug::GopsAgent> gops_;  // null: not asked for
 };
 
 }  // namespace quoll::daemon
