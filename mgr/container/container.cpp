@@ -30,12 +30,12 @@ void tell(std::vector<task::Sender<WaitResult>>& waiters, int exit_code) {
 Container::Container(std::string id, std::string name, std::int64_t created_ns, std::string image_id,
                      ContainerConfig config, ContainerState state, ContainerPaths paths)
     : id_(std::move(id)),
-      name_(std::move(name)),
       created_ns_(created_ns),
       image_id_(std::move(image_id)),
-      config_(std::make_shared<const ContainerConfig>(std::move(config))),
       paths_(std::move(paths)),
-      log_(make_log(*config_, paths_)),
+      log_(make_log(config, paths_)),
+      name_(std::move(name)),
+      config_(std::make_shared<const ContainerConfig>(std::move(config))),
       state_(std::move(state)) {
   cleaned_up_.set();
 }
@@ -43,6 +43,27 @@ Container::Container(std::string id, std::string name, std::int64_t created_ns, 
 ContainerSnapshot Container::snapshot() const {
   std::lock_guard lock(mutex_);
   return {id_, name_, created_ns_, image_id_, config_, state_, log_ ? paths_.log_file() : ""};
+}
+
+std::shared_ptr<const ContainerConfig> Container::config() const {
+  std::lock_guard lock(mutex_);
+  return config_;
+}
+
+std::string Container::name() const {
+  std::lock_guard lock(mutex_);
+  return name_;
+}
+
+void Container::rename(std::string name) {
+  std::lock_guard lock(mutex_);
+  name_ = std::move(name);
+}
+
+void Container::set_config(ContainerConfig config) {
+  auto shared = std::make_shared<const ContainerConfig>(std::move(config));
+  std::lock_guard lock(mutex_);
+  config_ = std::move(shared);
 }
 
 ContainerState Container::state() const {

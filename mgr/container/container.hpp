@@ -52,13 +52,18 @@ class Container {
             ContainerState state, ContainerPaths paths);
 
   const std::string& id() const { return id_; }
-  const ContainerConfig& config() const { return *config_; }
+  // As it is now: an update() replaces it.
+  std::shared_ptr<const ContainerConfig> config() const;
   const ContainerPaths& paths() const { return paths_; }
   const std::string& image_id() const { return image_id_; }
   // Null for the log driver `none`.
   const std::shared_ptr<LogHub>& log() const { return log_; }
 
   ContainerSnapshot snapshot() const;
+  std::string name() const;
+  void rename(std::string name);
+  // REQUIRES: the lifecycle lock.
+  void set_config(ContainerConfig config);
   ContainerState state() const;
   // Changes the state under the lock and returns it.
   template <typename F>
@@ -73,6 +78,9 @@ class Container {
 
   // Set while nothing of the last run is left: neither process nor cgroup nor mount.
   task::Event& cleaned_up() { return cleaned_up_; }
+
+  // Set to end the wait before an automatic restart.
+  task::Event& restart_cancelled() { return restart_cancelled_; }
 
   // The init process's descriptor, for signals; empty while not running.
   void set_init_process(UniqueFd process);
@@ -100,17 +108,19 @@ class Container {
  private:
   // Constant after construction.
   const std::string id_;
-  const std::string name_;
   const std::int64_t created_ns_;
   const std::string image_id_;
-  const std::shared_ptr<const ContainerConfig> config_;
   const ContainerPaths paths_;
   const std::shared_ptr<LogHub> log_;
 
   task::Mutex lifecycle_;
   task::Event cleaned_up_;
 
+  task::Event restart_cancelled_;
+
   mutable std::mutex mutex_;
+  std::string name_;                                       // guarded by mutex_
+  std::shared_ptr<const ContainerConfig> config_;          // guarded by mutex_; never null
   ContainerState state_;                                   // guarded by mutex_
   UniqueFd init_process_;                                  // guarded by mutex_
   std::vector<task::Sender<WaitResult>> exit_waiters_;     // guarded by mutex_

@@ -48,8 +48,8 @@ ContainerUser user_of(const Container& container, const std::vector<std::filesys
   std::vector<std::string> directories{container.paths().directory + "/upper"};
   for (const auto& layer : layers) directories.push_back(layer.string());
   const UniqueFd root = open_detached_overlay(directories);
-  return lookup_user("/proc/self/fd/" + std::to_string(root.get()), container.config().user,
-                     container.config().host.group_add);
+  return lookup_user("/proc/self/fd/" + std::to_string(root.get()), container.config()->user,
+                     container.config()->host.group_add);
 }
 
 std::string host_hostname() {
@@ -63,7 +63,7 @@ SpecInput spec_input(const Container& container) {
   input.id = container.id();
   input.rootfs = container.paths().bundle + "/rootfs";
   input.cgroup = container.paths().cgroup;
-  input.hostname = effective_hostname(container.config(), container.id(), host_hostname());
+  input.hostname = effective_hostname(*container.config(), container.id(), host_hostname());
   return input;
 }
 
@@ -79,7 +79,8 @@ void make_container_directories(const ContainerPaths& paths) {
 std::optional<std::string> write_bundle(const Container& container, const std::vector<std::filesystem::path>& layers,
                                         const SeccompFilters* filters) {
   const ContainerPaths& paths = container.paths();
-  const ContainerConfig& config = container.config();
+  const auto shared_config = container.config();
+  const ContainerConfig& config = *shared_config;
   if (!remove_tree(paths.bundle)) throw Error(ErrorClass::kInternal, paths.bundle + " cannot be removed");
   for (const char* directory : {"", "/rootfs", "/exit"}) make_directory(paths.bundle + directory, 0711);
 
@@ -99,7 +100,7 @@ std::optional<std::string> write_bundle(const Container& container, const std::v
 
 std::vector<std::string> creation_warnings(const Container& container) {
   std::vector<std::string> warnings;
-  build_spec(container.config(), spec_input(container), host_facts(), warnings);
+  build_spec(*container.config(), spec_input(container), host_facts(), warnings);
   return warnings;
 }
 
@@ -113,8 +114,8 @@ MonitoredContainer monitored(const Container& container) {
   result.name = container.snapshot().name;
   result.bundle = container.paths().bundle;
   if (container.log()) result.log_path = container.paths().log_file();
-  result.terminal = container.config().tty;
-  result.open_stdin = container.config().open_stdin;
+  result.terminal = container.config()->tty;
+  result.open_stdin = container.config()->open_stdin;
   return result;
 }
 

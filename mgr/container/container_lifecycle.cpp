@@ -96,7 +96,7 @@ task::Task<void> ContainerManager::undo_start(std::shared_ptr<Container> contain
   container->cleaned_up().set();
   changed();
   co_await succeeds(container->id(), save_state(container));
-  if (container->config().host.auto_remove) {
+  if (container->config()->host.auto_remove) {
     scope_.spawn_on(worker_, "mgr.ContainerManager: remove", remove_when_exited(container));
   }
   throw failure;
@@ -140,7 +140,7 @@ task::Task<void> ContainerManager::finish_run(std::shared_ptr<Container> contain
   // The bundle has the exit status, for the next daemon if the record has it not.
   if (saved) co_await task::blocking([&] { remove_tree(container->paths().bundle); });
   container->cleaned_up().set();
-  if (container->config().host.auto_remove) {
+  if (container->config()->host.auto_remove) {
     scope_.spawn_on(worker_, "mgr.ContainerManager: remove", remove_when_exited(container));
   }
 }
@@ -156,9 +156,9 @@ task::Task<void> ContainerManager::stop(std::shared_ptr<Container> container, St
 
 task::Task<void> ContainerManager::stop_locked(std::shared_ptr<Container> container, StopRequest request) {
   const std::optional<int> number =
-      request.signal.empty() ? stop_signal_number(container->config()) : parse_signal(request.signal);
+      request.signal.empty() ? stop_signal_number(*container->config()) : parse_signal(request.signal);
   if (!number) throw Error(ErrorClass::kInvalidArgument, "Invalid signal: " + request.signal);
-  const int timeout_s = request.timeout_s.value_or(container->config().stop_timeout.value_or(kStopTimeoutDefault_s));
+  const int timeout_s = request.timeout_s.value_or(container->config()->stop_timeout.value_or(kStopTimeoutDefault_s));
   // A stop by SIGKILL has no grace: it waits for the kernel only.
   if (*number != SIGKILL && co_await ends_after_signal(container, *number, grace_of(timeout_s))) co_return;
   if (co_await ends_after_signal(container, SIGKILL, kKillWaitMax)) co_return;

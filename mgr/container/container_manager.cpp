@@ -118,7 +118,7 @@ std::vector<ContainerSnapshot> ContainerManager::list() const {
 std::unique_ptr<LogFollower> ContainerManager::logs(const Container& container, const LogFilter& filter, bool follow) {
   const bool running = is_running(container.state().status);
   return std::make_unique<LogFollower>(container.log(), log_watcher_, filter,
-                                       container.config().tty ? LogFraming::kRaw : LogFraming::kMultiplexed,
+                                       container.config()->tty ? LogFraming::kRaw : LogFraming::kMultiplexed,
                                        follow && running);
 }
 

@@ -83,7 +83,7 @@ task::Task<void> ContainerManager::take_up(std::shared_ptr<Container> container)
     if (container->log()) container->log()->files().end_torn_record();
   }
   if (bundle_left) co_await task::blocking([&] { remove_tree(container->paths().bundle); });
-  if (is_running(status) && container->config().host.auto_remove) co_await remove(container, true);
+  if (is_running(status) && container->config()->host.auto_remove) co_await remove(container, true);
 }
 
 // True where the container runs and is watched on: the record says so and its monitor lives, or the daemon was killed
