@@ -11,6 +11,7 @@
 #include "api/filters.hpp"
 #include "api/handlers.hpp"
 #include "api/json_body.hpp"
+#include "api/version.hpp"
 #include "mgr/container/container_manager.hpp"
 #include "mgr/image/image_store.hpp"
 #include "task/blocking.hpp"
@@ -78,6 +79,11 @@ bool matches_reference(const mgr::Image& image, const std::string& pattern) {
   return false;
 }
 
+// What clients before 1.44 know beside the size.
+void add_virtual_size(const Request& request, const mgr::Image& image, json& into) {
+  if (is_before(request, 44)) into["VirtualSize"] = image.size;
+}
+
 json summary_json(const mgr::Image& image) {
   return {{"Id", image.id},
           {"ParentId", ""},
@@ -86,7 +92,6 @@ json summary_json(const mgr::Image& image) {
           {"Created", image.created_seconds},
           {"Size", image.size},
           {"SharedSize", -1},
-          {"VirtualSize", image.size},
           {"Labels", image.labels()},
           {"Containers", -1}};
 }
@@ -105,7 +110,6 @@ json inspect_json(const mgr::Image& image) {
           {"Variant", image.variant},
           {"Os", image.os},
           {"Size", image.size},
-          {"VirtualSize", image.size},
           {"GraphDriver", {{"Name", "overlay2"}, {"Data", json::object()}}},
           {"RootFS", {{"Type", "layers"}, {"Layers", image.diff_ids}}},
           {"Metadata", {{"LastTagTime", image.last_tagged.empty() ? "0001-01-01T00:00:00Z" : image.last_tagged}}}};
@@ -140,7 +144,9 @@ Task<void> list_images(Api& api, Request& request, Response& response) {
       continue;
     if (!filters.any("reference", [&](const std::string& pattern) { return matches_reference(image, pattern); }))
       continue;
-    if (filters.match_labels(image.labels())) list.push_back(summary_json(image));
+    if (!filters.match_labels(image.labels())) continue;
+    list.push_back(summary_json(image));
+    add_virtual_size(request, image, list.back());
   }
   co_await send_json(response, 200, list);
 }
@@ -148,7 +154,9 @@ Task<void> list_images(Api& api, Request& request, Response& response) {
 Task<void> inspect_image(Api& api, Request& request, Response& response) {
   const std::string name(request.param("name"));
   const mgr::Image image = co_await task::blocking([&api, &name] { return api.images.get(name); });
-  co_await send_json(response, 200, inspect_json(image));
+  json answer = inspect_json(image);
+  add_virtual_size(request, image, answer);
+  co_await send_json(response, 200, answer);
 }
 
 Task<void> remove_image(Api& api, Request& request, Response& response) {

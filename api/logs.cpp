@@ -1,5 +1,6 @@
 // GET /containers/{id}/logs
 #include "api/handlers.hpp"
+#include "api/version.hpp"
 #include "mgr/container/container_manager.hpp"
 #include "task/error.hpp"
 
@@ -22,9 +23,8 @@ mgr::LogFilter filter_of(const Request& request) {
 
 // The media type of framed streams came with API 1.42; older clients know the raw one only, for both forms.
 std::string_view content_type(const Request& request, bool tty) {
-  const std::string_view version = request.api_version();
-  const bool names_framing = version.empty() || version >= "1.42";  // all are 1.24 to 1.51: same length, digits only
-  return !tty && names_framing ? "application/vnd.docker.multiplexed-stream" : "application/vnd.docker.raw-stream";
+  return !tty && !is_before(request, 42) ? "application/vnd.docker.multiplexed-stream"
+                                         : "application/vnd.docker.raw-stream";
 }
 
 }  // namespace

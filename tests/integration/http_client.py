@@ -1,10 +1,15 @@
-"""HTTP as the tests need it: a plain request, a stream that is read bit by bit, a bare socket, and three ways to hang up."""
+"""HTTP as the tests need it: a plain request, a stream that is read bit by bit, a bare socket, and three ways to hang up.
+
+Every whole JSON answer that any test gets is held against the API's definition (api_definition.py).
+"""
 
 import contextlib
 import http.client
 import json
 import socket
 import struct
+
+import api_definition
 
 
 class Answer:
@@ -117,7 +122,9 @@ class HttpClient:
     def request(self, method, path, body=None, json=None, headers=None, timeout=60.0):
         connection, _, response = self._send(method, path, body, json, headers, timeout)
         with contextlib.closing(connection):
-            return Answer(response)
+            answer = Answer(response)
+        api_definition.check(method, path, answer.status, answer.headers, answer.body)
+        return answer
 
     def stream(self, path, method="GET", body=None, json=None, headers=None, timeout=60.0):
         return Stream(*self._send(method, path, body, json, headers, timeout))
