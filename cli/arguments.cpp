@@ -20,7 +20,13 @@ void add_names(CLI::App& app, const char* name, std::vector<std::string>& into) 
   app.add_option(name, into, "name, id, or the beginning of an id")->required();
 }
 
+void add_pid(CLI::App& app, int& pid) {
+  app.add_option("PID", pid, "the process to ask, found by its sockets; else the one at --debug-host")
+      ->check(CLI::PositiveNumber);
+}
+
 void add_selection(CLI::App& app, TaskSelection& tasks) {
+  add_pid(app, tasks.pid);
   app.add_option("--match", tasks.match, "a regular expression found in a function, the task's name or its request");
   app.add_option("--state", tasks.state, "as dumps print it: \"chan receive\", \"IO wait\", ...");
   app.add_option("--min-wait", tasks.min_wait, "waiting in its state for at least that long: 30s, 2m");
@@ -28,6 +34,14 @@ void add_selection(CLI::App& app, TaskSelection& tasks) {
 
 void declare(CLI::App& app, StackOptions& options) { add_selection(app, options.tasks); }
 void declare(CLI::App& app, TasksOptions& options) { add_selection(app, options.tasks); }
+void declare(CLI::App& app, TreeOptions& options) { add_selection(app, options.tasks); }
+void declare(CLI::App& app, TopOptions& options) {
+  add_selection(app, options.tasks);
+  app.add_option("-d,--delay", options.delay, "seconds between two pictures")
+      ->capture_default_str()
+      ->check(CLI::Range(0.1, 3600.0));
+  app.add_option("-n,--iterations", options.iterations, "end after that many pictures")->check(CLI::PositiveNumber);
+}
 
 // IMAGE and what follows are taken as they stand, from what the parser leaves over: options among them are the
 // command's own, and the library's special readings of "[a,b]" and "{}" do not apply.
@@ -107,6 +121,9 @@ void add_command(CLI::App& app, Command& into, const char* name, const char* hel
 void add_commands(CLI::App& app, Command& into) {
   add_command<StackOptions>(app, into, "stack", "the daemon's live tasks with their stacks");
   add_command<TasksOptions>(app, into, "tasks", "the daemon's live tasks, a line each");
+  add_command<TreeOptions>(app, into, "tree", "the daemon's live tasks, each below the one that spawned it");
+  add_command<TopOptions>(app, into, "top",
+                          "the daemon's live tasks, again and again: what runs and what waits longest");
   add_command<RunOptions>(app, into, "run", "create a container and start it");
   add_command<PsOptions>(app, into, "ps", "list containers");
   add_command<LogsOptions>(app, into, "logs", "what a container has written");

@@ -8,8 +8,9 @@
 
 namespace quoll::cli {
 
-// Which tasks `stack` and `tasks` show; checked by the daemon. Empty: no such bound.
+// Whose tasks are shown, and which; checked by the daemon. Empty: no such bound.
 struct TaskSelection {
+  int pid = 0;  // of the process to ask, found by its sockets; 0: the one at --debug-host
   std::string match;
   std::string state;
   std::string min_wait;
@@ -20,6 +21,15 @@ struct StackOptions {
 };
 struct TasksOptions {
   TaskSelection tasks;
+};
+
+struct TreeOptions {
+  TaskSelection tasks;
+};
+struct TopOptions {
+  TaskSelection tasks;
+  double delay = 2;    // seconds
+  int iterations = 0;  // 0: for ever on a terminal, else once
 };
 
 struct RunOptions {
@@ -82,9 +92,9 @@ struct RemoveImageOptions {
 struct VersionOptions {};
 struct InfoOptions {};
 
-using Command = std::variant<std::monostate, StackOptions, TasksOptions, RunOptions, PsOptions, LogsOptions,
-                             StopOptions, KillOptions, RemoveOptions, WaitOptions, ImagesOptions, LoadOptions,
-                             RemoveImageOptions, VersionOptions, InfoOptions>;
+using Command = std::variant<std::monostate, StackOptions, TasksOptions, TreeOptions, TopOptions, RunOptions, PsOptions,
+                             LogsOptions, StopOptions, KillOptions, RemoveOptions, WaitOptions, ImagesOptions,
+                             LoadOptions, RemoveImageOptions, VersionOptions, InfoOptions>;
 
 struct Arguments {
   std::string host;

@@ -25,6 +25,10 @@ struct Context {
 // stack_commands.cpp
 task::Task<int> execute(Context& context, const StackOptions& options);
 task::Task<int> execute(Context& context, const TasksOptions& options);
+task::Task<int> execute(Context& context, const TreeOptions& options);
+task::Task<int> execute(Context& context, const TopOptions& options);
+// Where to ask: --debug-host, or the process's own listener.
+task::Task<std::string> debug_host_of(Context& context, int pid);
 
 // run_command.cpp: takes the signals itself.
 task::Task<int> execute(Context& context, const RunOptions& options);

@@ -10,6 +10,7 @@ namespace {
 using nlohmann::json;
 
 constexpr std::size_t kErrorBytesMax = 64 * 1024;
+constexpr std::size_t kAnswerBytesMax = std::size_t{1} << 30;  // a list of a million tasks
 
 ErrorClass class_of(int status) {
   switch (status) {
@@ -69,7 +70,7 @@ task::Task<http::ClientResponse> Engine::open(http::ClientRequest request) {
 
 task::Task<json> Engine::read_json(http::ClientRequest request) {
   http::ClientResponse response = co_await open(std::move(request));
-  const std::string body = co_await response.read_body_all();
+  const std::string body = co_await response.read_body_all(kAnswerBytesMax);
   json answer = json::parse(body, nullptr, false);
   if (answer.is_discarded()) throw Error(ErrorClass::kUnavailable, "the daemon's answer is not JSON");
   co_return answer;

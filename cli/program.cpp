@@ -27,7 +27,8 @@ task::Task<int> until_reader_gone(Context& context) {
 }
 
 bool only_reads(const Command& command) {
-  return std::holds_alternative<LogsOptions>(command) || std::holds_alternative<StackOptions>(command);
+  return std::holds_alternative<LogsOptions>(command) || std::holds_alternative<StackOptions>(command) ||
+         std::holds_alternative<TopOptions>(command);
 }
 
 task::Task<int> dispatch(Context& context, const Command& command) {

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -36,6 +37,12 @@ void wait_writable(int descriptor) {
 
 Output::Output(int descriptor) : descriptor_(descriptor), waiting_(open_again(descriptor, O_WRONLY)) {}
 Output::~Output() = default;
+
+std::optional<Output::ScreenSize> Output::screen() const {
+  winsize size{};
+  if (::ioctl(descriptor_, TIOCGWINSZ, &size) != 0 || size.ws_row == 0 || size.ws_col == 0) return std::nullopt;
+  return ScreenSize{size.ws_row, size.ws_col};
+}
 
 task::Task<void> Output::write(std::string_view bytes) {
   const int target = waiting_ ? waiting_->get() : descriptor_;

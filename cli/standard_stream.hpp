@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string_view>
 
@@ -28,6 +29,12 @@ class Output {
   ~Output();
 
   task::Task<void> write(std::string_view bytes);
+  // Of a terminal; nothing for all else.
+  struct ScreenSize {
+    std::size_t rows;
+    std::size_t columns;
+  };
+  std::optional<ScreenSize> screen() const;
   // Returns once nobody can read a pipe any more; never for what is no pipe.
   task::Task<void> reader_gone();
 

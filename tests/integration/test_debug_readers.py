@@ -137,6 +137,20 @@ def test_quoll_tasks_lists_them(followed):
     assert sum("chan receive" in row for row in rows) == FOLLOWERS
 
 
+def test_quoll_finds_the_daemon_by_its_process_id(followed):
+    def quoll(*arguments):
+        return tool(QUOLL, *arguments, str(followed.pid))
+
+    assert len(quoll("stack", "--match", "logs_container").split("\n\n")) == FOLLOWERS
+    tree = quoll("tree", "--match", "logs").splitlines()
+    assert re.fullmatch(r"\(\d+, not listed\)|\d+ .*", tree[0]), tree
+    assert sum(bool(re.match(r"[├└]─ \d+ http.connection \[chan receive \S+\] GET /containers/{id}/logs from", row))
+               for row in tree) == FOLLOWERS, tree
+    top = quoll("top").splitlines()
+    assert re.fullmatch(r"\d\d:\d\d:\d\d  \d+ tasks: .*", top[0]) and f"{FOLLOWERS} chan receive" in top[0]
+    assert top[1].startswith("ID ") and "running" in top[2] and "/containers/{id}/logs" in top[3]
+
+
 def test_quoll_is_enough_for_a_host_without_docker(make_daemon, busybox_tar):
     daemon = make_daemon(image=False)
     assert "busybox:latest" in daemon.quoll("load", "-i", str(busybox_tar)).stdout

@@ -1,0 +1,65 @@
+#include "cli/task_list.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+namespace quoll::cli {
+namespace {
+
+using nlohmann::json;
+using testing::ElementsAre;
+
+json task(std::uint64_t id, std::uint64_t parent, const char* state, double waited) {
+  return {{"id", id},
+          {"created_by", parent},
+          {"name", "work"},
+          {"state", state},
+          {"waited_seconds", waited},
+          {"frames", {{{"function", "quoll::task::wait"}}, {{"function", "f"}}}}};
+}
+
+std::vector<TaskRow> rows(std::vector<json> tasks) { return task_rows({{"tasks", std::move(tasks)}}); }
+
+std::vector<std::uint64_t> ids(const std::vector<TaskRow>& rows) {
+  std::vector<std::uint64_t> ids;
+  for (const TaskRow& row : rows) ids.push_back(row.id);
+  return ids;
+}
+
+TEST(task_list, shows_the_innermost_function_outside_of_the_runtime) {
+  EXPECT_EQ(rows({task(1, 0, "sleep", 1)}).front().function, "f");
+}
+
+TEST(task_list, counts_states_by_frequency) {
+  EXPECT_EQ(count_by_state(rows({task(1, 0, "sleep", 1), task(2, 0, "IO wait", 1), task(3, 0, "IO wait", 1)})),
+            "3 tasks: 2 IO wait, 1 sleep");
+  EXPECT_EQ(count_by_state({}), "0 tasks");
+}
+
+TEST(task_list, what_runs_comes_first_then_who_works_for_somebody_the_longest) {
+  json serving = task(2, 0, "sleep", 5);
+  serving["request"] = {{"method", "GET"}, {"route", "/x"}, {"client", "c"}};
+  json serving_longer = serving;
+  serving_longer["id"] = 3;
+  serving_longer["waited_seconds"] = 9.0;
+  auto sorted = rows({task(1, 0, "sleep", 100), serving, serving_longer, task(4, 0, "running", 0)});
+  sort_by_interest(sorted);
+  EXPECT_THAT(ids(sorted), ElementsAre(4, 3, 2, 1));
+  EXPECT_EQ(sorted[1].request, "GET /x");
+}
+
+TEST(task_list, the_tree_keeps_children_of_parents_that_have_ended) {
+  EXPECT_EQ(tree_text(rows({task(5, 2, "sleep", 1), task(2, 1, "sleep", 61), task(1, 0, "running", 0),
+                            task(3, 1, "sleep", 2), task(9, 8, "sleep", 3)})),
+            "1 work [running] f\n"
+            "├─ 2 work [sleep 1m1s] f\n"
+            "│  └─ 5 work [sleep 1.0s] f\n"
+            "└─ 3 work [sleep 2.0s] f\n"
+            "(8, not listed)\n"
+            "└─ 9 work [sleep 3.0s] f\n");
+}
+
+}  // namespace
+}  // namespace quoll::cli
