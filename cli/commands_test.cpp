@@ -183,17 +183,17 @@ TEST(commands, tasks_are_a_line_each) {
       {"tasks",
        {{{"id", 7},
          {"state", "chan receive"},
-         {"waited_seconds", 200.0},
+         {"wait_ms", 200000},
          {"name", "http.Server: connection"},
          {"request",
           {{"method", "GET"},
            {"route", "/containers/{id}/logs"},
            {"path", "/containers/bg/logs"},
            {"client", "unix:pid=1,uid=0"}}},
-         {"frames",
+         {"stack",
           {{{"function", "quoll::task::AsyncFd::readable"}, {"file", "fd.cpp"}, {"line", 1}},
            {{"function", "quoll::mgr::LogFollower::next"}, {"file", "x.cpp"}, {"line", 1}}}}},
-        {{"id", 8}, {"state", "running"}, {"waited_seconds", 0.0}, {"name", "debug"}, {"frames", json::array()}}}},
+        {{"id", 8}, {"state", "running"}, {"wait_ms", 0}, {"name", "debug"}, {"stack", json::array()}}}},
       {"dump", {{"silent_workers", {{{"name", "worker-0"}, {"running", 9}}}}}}};
   daemon.answer("GET", "/debug/tasks", 200, answer.dump());
   const Outcome outcome = daemon.run(TasksOptions{});

@@ -23,7 +23,7 @@ std::string request_of(const json& task) {
 }
 
 std::string innermost_function(const json& task) {
-  const json& frames = task.at("frames");
+  const json& frames = task.at("stack");
   for (const json& frame : frames) {
     std::string function = frame.value("function", "-");
     if (!function.starts_with("quoll::task::")) return function;
@@ -34,9 +34,9 @@ std::string innermost_function(const json& task) {
 TaskRow row_of(const json& task) {
   TaskRow row;
   row.id = task.value("id", std::uint64_t{0});
-  row.parent = task.value("created_by", std::uint64_t{0});
+  row.parent = task.value("parent", std::uint64_t{0});
   row.state = task.value("state", "");
-  row.wait_seconds = task.value("waited_seconds", 0.0);
+  row.wait_seconds = task.value("wait_ms", 0.0) / 1000;
   row.age_seconds = task.value("age_seconds", 0.0);
   row.name = task.value("name", "");
   row.request = request_of(task);

@@ -13,11 +13,11 @@ using testing::ElementsAre;
 
 json task(std::uint64_t id, std::uint64_t parent, const char* state, double waited) {
   return {{"id", id},
-          {"created_by", parent},
+          {"parent", parent},
           {"name", "work"},
           {"state", state},
-          {"waited_seconds", waited},
-          {"frames", {{{"function", "quoll::task::wait"}}, {{"function", "f"}}}}};
+          {"wait_ms", waited * 1000},
+          {"stack", {{{"function", "quoll::task::wait"}}, {{"function", "f"}}}}};
 }
 
 std::vector<TaskRow> rows(std::vector<json> tasks) { return task_rows({{"tasks", std::move(tasks)}}); }
@@ -43,7 +43,7 @@ TEST(task_list, what_runs_comes_first_then_who_works_for_somebody_the_longest) {
   serving["request"] = {{"method", "GET"}, {"route", "/x"}, {"client", "c"}};
   json serving_longer = serving;
   serving_longer["id"] = 3;
-  serving_longer["waited_seconds"] = 9.0;
+  serving_longer["wait_ms"] = 9000;
   auto sorted = rows({task(1, 0, "sleep", 100), serving, serving_longer, task(4, 0, "running", 0)});
   sort_by_interest(sorted);
   EXPECT_THAT(ids(sorted), ElementsAre(4, 3, 2, 1));

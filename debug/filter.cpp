@@ -52,13 +52,16 @@ bool FilterMemo::found_in_name(std::string_view name) {
 }
 
 bool FilterMemo::found_in_labels(const task::Labels& labels) const {
-  return filter_->found_in(labels.route) || filter_->found_in(labels.path) || filter_->found_in(labels.container) ||
-         filter_->found_in(labels.client);
+  return filter_->found_in(labels.route) || filter_->found_in(labels.path) || filter_->found_in(labels.client) ||
+         filter_->found_in(labels.container()) || filter_->found_in(labels.container_id());
 }
 
 bool FilterMemo::shows(const TaskView& task) {
   const DumpOptions& options = filter_->options();
   if (options.state && task.record.state != *options.state) return false;
+  if (options.request != 0 && (task.record.labels == nullptr || task.record.labels->request_id != options.request)) {
+    return false;
+  }
   if (options.min_wait.count() > 0 && task.waited() < options.min_wait) return false;
   if (!filter_->has_pattern()) return true;
   for (const Place* place : task.frames) {

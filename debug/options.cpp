@@ -73,6 +73,12 @@ DumpOptions parse_dump_options(const QueryLookup& query) {
     if (!duration) refuse("min_wait", *text, "a duration like 500ms, 30s or 2m");
     options.min_wait = *duration;
   }
+  if (const auto text = query("request"); text && !text->empty()) {
+    const auto parsed = std::from_chars(text->data(), text->data() + text->size(), options.request);
+    if (parsed.ec != std::errc() || parsed.ptr != text->data() + text->size() || options.request == 0) {
+      refuse("request", *text, "the id of a request");
+    }
+  }
   if (const auto files = query("files"); files && !files->empty()) {
     if (*files != "go") refuse("files", *files, "\"go\"");
     options.files = FileNames::kGo;

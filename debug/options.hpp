@@ -20,6 +20,7 @@ struct DumpOptions {
   std::string match;
   std::optional<task::TaskState> state;
   std::chrono::nanoseconds min_wait{0};  // in its state; tasks that run have waited for nothing
+  std::uint64_t request = 0;             // only tasks that work for it; 0: all
   FileNames files = FileNames::kReal;
   // A worker that is silent for longer is reported instead of waited for. Not a parameter of the query.
   std::chrono::milliseconds answer_bound = kAnswerBound;
@@ -28,8 +29,8 @@ struct DumpOptions {
 // Regular expressions longer than this are refused.
 inline constexpr std::size_t kMatchBytesMax = 128;
 
-// `query` gives a parameter's decoded value, or nothing where it is absent. Reads match, state, min_wait and files.
-// Errors: Error{kInvalidArgument} that names the parameter; the expression is checked by Filter.
+// `query` gives a parameter's decoded value, or nothing where it is absent. Reads match, state, min_wait, request and
+// files. Errors: Error{kInvalidArgument} that names the parameter; the expression is checked by Filter.
 using QueryLookup = std::function<std::optional<std::string>(std::string_view)>;
 DumpOptions parse_dump_options(const QueryLookup& query);
 

@@ -169,8 +169,8 @@ void add_task(ProfileWriter& profile, const TaskSummary& task) {
   labels.push_back({"go::goroutine_state", std::string(task::to_string(task.state))});
   labels.push_back({"go::goroutine_wait_minutes", {}, duration_cast<std::chrono::minutes>(task.waited).count()});
   labels.push_back({"worker", task.worker});
-  if (task.creator_id != 0) labels.push_back({"created_by", {}, static_cast<std::int64_t>(task.creator_id)});
-  if (task.holder_id != 0) labels.push_back({"held_by", {}, static_cast<std::int64_t>(task.holder_id)});
+  if (task.parent() != 0) labels.push_back({"created_by", {}, static_cast<std::int64_t>(task.parent())});
+  if (task.holder_id() != 0) labels.push_back({"held_by", {}, static_cast<std::int64_t>(task.holder_id())});
   // Not `request`: pprof takes numbers under that name for bytes.
   if (task.request_id != 0) labels.push_back({"request_id", {}, static_cast<std::int64_t>(task.request_id)});
   if (task.cancel_reason != task::CancelReason::kNone) {

@@ -33,7 +33,7 @@ class ProfileTest : public testing::Test {
  protected:
   ProfileTest() {
     labels_.route = "/containers/{id}/\"logs\"";
-    labels_.container = "42";
+    labels_.set_container("42", "4242");
     labels_.request_id = 9;
     for (int i = 0; i < 5; ++i) test_.spawn(scope_, "follow", follow(event_));
     for (int i = 0; i < 2; ++i) test_.spawn(scope_, "other", other(event_));

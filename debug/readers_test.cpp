@@ -47,7 +47,7 @@ class ReadersTest : public testing::Test {
     std::string pattern = (fs::temp_directory_path() / "quoll-readers-XXXXXX").string();
     directory_ = ::mkdtemp(pattern.data());
     labels_.route = "/containers/{id}/logs";
-    labels_.container = "42";
+    labels_.set_container("42", "4242");
     for (int i = 0; i < 7; ++i) test_.spawn(scope_, "api.logs", logs_container(&labels_, event_));
     test_.spawn(scope_, "holder", hold(mutex_, event_));
     test_.spawn(scope_, "waiter", hold(mutex_, event_));

@@ -164,7 +164,7 @@ TEST_F(RoutesTest, tasks_are_json) {
   ASSERT_EQ(json["tasks"].size(), 3u);
   EXPECT_EQ(json["tasks"][0]["name"], "follow");
   EXPECT_EQ(json["tasks"][0]["state"], "sync.Cond.Wait");
-  EXPECT_EQ(json["tasks"][0]["frames"][0]["function"], "quoll::debug::follow");
+  EXPECT_EQ(json["tasks"][0]["stack"][0]["function"], "quoll::debug::follow");
   EXPECT_EQ(json["dump"]["shown"], 3);
   EXPECT_EQ(json["dump"]["complete"], true);
   EXPECT_EQ(nlohmann::json::parse(get("/debug/tasks?match=nobody_is_called_that").body)["tasks"].size(), 0u);

@@ -47,7 +47,7 @@ void StackCounts::add(const TaskView& task) {
   key.state = task.record.state;
   if (const task::Labels* const labels = task.record.labels) {
     key.route = labels->route;
-    key.container = labels->container;
+    key.container = labels->container();
   }
   ++counts_[std::move(key)];
 }

@@ -12,6 +12,13 @@
 
 namespace quoll::debug {
 
+// One of the tasks above a task, which may have ended.
+struct Ancestor {
+  std::uint64_t id = 0;
+  std::string_view name;  // of static storage
+  bool ended = false;
+};
+
 struct TaskSummary {
   std::uint64_t id = 0;
   std::string_view name;   // of static storage
@@ -19,14 +26,22 @@ struct TaskSummary {
   std::string worker;
   task::TaskState state = task::TaskState::kIdle;
   std::chrono::nanoseconds waited{0};
+  std::chrono::nanoseconds running{0};  // of a silent worker's task: for how long the worker has not answered
   std::chrono::nanoseconds age{0};
-  std::uint64_t holder_id = 0;   // 0: none that is known
-  std::uint64_t creator_id = 0;  // 0: not created by a task
+  std::vector<Ancestor> ancestors;  // its parent first
   const Place* created_at = nullptr;
-  std::vector<const Place*> frames;  // innermost first; empty for a worker's running task that could not be read
+  std::vector<const Place*> frames;        // innermost first; empty for a running task that could not be read
+  std::vector<std::string> native_frames;  // of a silent worker's running task, innermost first
+
+  // What it waits for: the tasks that hold or serve it, and how many of those there are, known or not.
+  bool waits_for_object = false;
+  std::vector<std::uint64_t> holders;
+  std::uint32_t holder_count = 0;
 
   task::CancelReason cancel_reason = task::CancelReason::kNone;
   std::chrono::nanoseconds cancelled_ago{0};
+  std::uint64_t cancelled_by = 0;  // the task that cancelled; 0: none did
+  const Place* cancelled_at = nullptr;
 
   // Of the request that it works for; request_id 0: none.
   std::uint64_t request_id = 0;
@@ -34,13 +49,23 @@ struct TaskSummary {
   std::string path;
   std::string route;
   std::string client;
-  std::string container;
+  std::string container;     // its name
+  std::string container_id;  // all 64 digits
+  std::chrono::nanoseconds request_age{0};
+  std::chrono::nanoseconds client_left_ago{-1};  // -1: it is there
+
+  std::uint64_t parent() const { return ancestors.empty() ? 0 : ancestors.front().id; }
+  // The first that is known of those that it waits for; 0: none.
+  std::uint64_t holder_id() const { return holders.empty() ? 0 : holders.front(); }
 };
 
 // REQUIRES: called on the task's worker.
 TaskSummary summarize(const TaskView& task);
 
-// One JSON object, without a line break. What is not UTF-8 becomes U+FFFD.
-void append_json(std::string& out, const TaskSummary& task);
+// One JSON object, without a line break; `change`, where not empty, is what has become of it since another dump.
+void append_json(std::string& out, const TaskSummary& task, std::string_view change = {});
+
+// "channel", "mutex", ...: what a task in that state waits for; "" where it waits for nothing.
+std::string_view awaited_kind(task::TaskState state);
 
 }  // namespace quoll::debug

@@ -31,7 +31,9 @@ struct TaskView {
     return std::chrono::nanoseconds(waiting() && now_ns > record.since_ns ? now_ns - record.since_ns : 0);
   }
   // The task that holds or serves what it waits for; 0: none that is known.
-  std::uint64_t holder_id() const { return waiting() && record.wait != nullptr ? record.wait->target().holder_id : 0; }
+  std::uint64_t holder_id() const {
+    return waiting() && record.wait != nullptr ? record.wait->target().holder_id() : 0;
+  }
 };
 
 // The places of one stack, innermost first.

@@ -54,9 +54,9 @@ void append_task(std::string& out, const TaskView& task, FileNames files) {
   const Place& origin = place_of(task.record.created_at);
   out += "created by ";
   out += origin.function;
-  if (task.record.creator_id != 0) {
+  if (task.record.creator_id() != 0) {
     out += " in goroutine ";
-    append_number(out, task.record.creator_id);
+    append_number(out, task.record.creator_id());
   }
   out += origin.origin_text[names];
 }

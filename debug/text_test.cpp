@@ -319,7 +319,7 @@ TEST(text, match_looks_at_functions_task_names_and_labels) {
   ScopeOf scope(test);
   labels.route = "/containers/{id}/logs";
   labels.path = "/containers/bg/logs";
-  labels.container = "4f2a";
+  labels.set_container("bg", "4f2a");
   test.spawn(*scope, "mgr.levels", level_one(event));
   test.spawn(*scope, "mgr.labelled", labelled(&labels, event));
   test.spawn(*scope, "mgr.parked", parked(TaskState::kSelect));

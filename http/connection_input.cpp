@@ -159,7 +159,11 @@ bool Connection::client_is_gone() {
 void Connection::client_left() {
   input_ended_ = gone_ = true;
   input_ready_.notify();
-  if (exchange_ != nullptr && exchange_->node != nullptr && exchange_->cancels_on_disconnect()) {
+  if (exchange_ == nullptr) return;
+  if (exchange_->labels.client_left_ns.load(std::memory_order_relaxed) == 0) {
+    exchange_->labels.client_left_ns.store(task::coarse_now_ns(), std::memory_order_relaxed);
+  }
+  if (exchange_->node != nullptr && exchange_->cancels_on_disconnect()) {
     exchange_->node->cancel(task::CancelReason::kClientGone);
   }
 }

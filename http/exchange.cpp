@@ -1,4 +1,5 @@
 #include "http/connection.hpp"
+#include "task/clock.hpp"
 #include "task/error.hpp"
 
 namespace quoll::http {
@@ -50,7 +51,9 @@ ParseFailure Exchange::accept_head() {
     if (!why.empty()) return {403, why};
   }
   request.id_ = connection.server().next_request_id_.fetch_add(1, std::memory_order_relaxed);
+  request.labels_ = &labels;
   labels.request_id = request.id_;
+  labels.started_ns = task::coarse_now_ns();
   labels.method = request.method();
   labels.client = request.client();
   return {};
@@ -62,6 +65,7 @@ task::Task<void> Exchange::start_handler() {
   labels.route = request.route();
   if (route == nullptr) return page_not_found();
   policy = route->policy;
+  labels.runs_to_end = !cancels_on_disconnect();
   return route->handler(request, response);
 }
 

@@ -54,6 +54,8 @@ class Request {
   // "127.0.0.1:4711" or "unix:pid=12,uid=0".
   std::string_view client() const { return client_; }
   std::uint64_t id() const { return id_; }
+  // What dumps show of the request; a handler adds the container that it is about.
+  task::Labels& labels() const { return *labels_; }
 
   bool has_body() const { return has_body_; }
   // Nothing for a chunked body.
@@ -80,6 +82,7 @@ class Request {
 
   Connection* connection_ = nullptr;
   const Route* matched_ = nullptr;
+  task::Labels* labels_ = nullptr;
   MessageHead head_;
   std::string decoded_path_;
   std::string_view method_;

@@ -28,17 +28,20 @@ std::string_view to_string(CancelReason reason) {
   return "none";
 }
 
+Cancellation::Cancellation(CancelReason why, std::source_location where)
+    : reason(why), at_ns(coarse_now_ns()), by_task(running_task_id()), place(where) {}
+
 CancelNode::CancelNode(CancelNode* parent, TaskRecord* task) : parent_(parent), task_(task) {
   if (parent_ == nullptr) return;
-  CancelReason inherited = CancelReason::kNone;
+  const Cancellation* inherited = nullptr;
   {
     std::lock_guard lock(parent_->mutex_);
     next_sibling_ = parent_->first_child_;
     if (next_sibling_ != nullptr) next_sibling_->previous_sibling_ = this;
     parent_->first_child_ = this;
-    inherited = parent_->reason();
+    inherited = parent_->cancellation();
   }
-  if (inherited != CancelReason::kNone) cancel(inherited);
+  if (inherited != nullptr) spread(*inherited);
 }
 
 CancelNode::~CancelNode() {
@@ -54,15 +57,31 @@ CancelNode::~CancelNode() {
     if (next_sibling_ != nullptr) next_sibling_->previous_sibling_ = previous_sibling_;
   }
   // Nobody cancels through the parent any more, so an interrupt can only be queued already.
-  if (task_ != nullptr && cancelled()) task_->worker->forget_interrupt(*this);
+  if (!cancelled()) return;
+  if (task_ != nullptr) task_->worker->forget_interrupt(*this);
+  cancellation()->drop();
 }
 
-void CancelNode::cancel(CancelReason reason) {
+void CancelNode::cancel(CancelReason reason, std::source_location place) {
+  if (cancelled()) return;
+  const auto* const cancellation = new Cancellation(reason, place);
+  spread(*cancellation);
+  cancellation->drop();
+}
+
+bool CancelNode::ends_in_time() const {
+  for (const CancelNode* node = this; node != nullptr; node = node->parent_) {
+    if (node->timed_) return true;
+  }
+  return false;
+}
+
+void CancelNode::spread(const Cancellation& cancellation) {
   std::lock_guard lock(mutex_);
   if (cancelled()) return;
-  cancelled_at_ns_.store(coarse_now_ns(), std::memory_order_release);
-  reason_.store(reason, std::memory_order_release);
-  for (CancelNode* child = first_child_; child != nullptr; child = child->next_sibling_) child->cancel(reason);
+  cancellation.hold();
+  cancellation_.store(&cancellation, std::memory_order_release);
+  for (CancelNode* child = first_child_; child != nullptr; child = child->next_sibling_) child->spread(cancellation);
   if (task_ != nullptr) task_->worker->interrupt(*this);
 }
 

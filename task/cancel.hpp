@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <source_location>
 #include <string_view>
 
 #include "task/small_mutex.hpp"
@@ -28,6 +29,25 @@ class Cancelled final {
   CancelReason reason_;
 };
 
+// Why, when and by whom something was cancelled: one for each call of cancel(), shared by all nodes that it reached.
+// Thread: any; immutable but for the count of its users.
+class Cancellation {
+ public:
+  const CancelReason reason;
+  const std::int64_t at_ns;          // monotonic
+  const std::uint64_t by_task;       // the task that called; 0: none did
+  const std::source_location place;  // of the call
+
+ private:
+  friend class CancelNode;
+  Cancellation(CancelReason why, std::source_location where);
+  void hold() const { users_.fetch_add(1, std::memory_order_relaxed); }
+  void drop() const {
+    if (users_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
+  }
+  mutable std::atomic<std::uint32_t> users_{1};
+};
+
 // One node of the tree. Owned by a task record, a scope, or a coroutine's frame (with_deadline, an HTTP request).
 //
 // Lifetime: children end before their parent (tasks are joined), so the links need no reference counts.
@@ -41,23 +61,31 @@ class CancelNode {
   CancelNode& operator=(const CancelNode&) = delete;
 
   // The first call wins; later ones change nothing.
-  void cancel(CancelReason reason);
+  void cancel(CancelReason reason, std::source_location place = std::source_location::current());
 
-  bool cancelled() const { return reason_.load(std::memory_order_acquire) != CancelReason::kNone; }
-  CancelReason reason() const { return reason_.load(std::memory_order_acquire); }
+  bool cancelled() const { return cancellation_.load(std::memory_order_acquire) != nullptr; }
+  // Null while not cancelled; valid as long as the node is.
+  const Cancellation* cancellation() const { return cancellation_.load(std::memory_order_acquire); }
+  CancelReason reason() const { return cancelled() ? cancellation()->reason : CancelReason::kNone; }
   // When cancel() was called, in ns of the monotonic clock; 0 while not cancelled.
-  std::int64_t cancelled_at_ns() const { return cancelled_at_ns_.load(std::memory_order_acquire); }
+  std::int64_t cancelled_at_ns() const { return cancelled() ? cancellation()->at_ns : 0; }
   TaskRecord* task() const { return task_; }
+  // A timer will cancel the node; set before anybody else sees it.
+  void set_timed() { timed_ = true; }
+  // True where a timer will cancel this node or one above it: a wait under it ends by itself.
+  bool ends_in_time() const;
 
  private:
   friend class Worker;
 
+  void spread(const Cancellation& cancellation);
+
   CancelNode* const parent_;
   TaskRecord* const task_;
-  std::atomic<CancelReason> reason_{CancelReason::kNone};
+  std::atomic<const Cancellation*> cancellation_{nullptr};
   bool interrupt_queued_ = false;  // guarded by the worker's queue mutex
-  SmallMutex mutex_;               // guards the child list; taken parent before child
-  std::atomic<std::int64_t> cancelled_at_ns_{0};
+  bool timed_ = false;
+  SmallMutex mutex_;  // guards the child list; taken parent before child
   CancelNode* first_child_ = nullptr;
   CancelNode* previous_sibling_ = nullptr;  // guarded by the parent's mutex
   CancelNode* next_sibling_ = nullptr;      // guarded by the parent's mutex

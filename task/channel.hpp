@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "task/assert.hpp"
+#include "task/channel_ends.hpp"
 #include "task/record.hpp"
 #include "task/wait_list.hpp"
 
@@ -48,9 +49,8 @@ class ChannelState {
   std::deque<T> buffer_;  // guarded by mutex_, as all below
   WaitList<ReceiveWait<T>> waiting_receivers_;
   WaitList<SendWait<T>> waiting_senders_;
-  std::size_t senders_ = 0;
-  std::size_t receivers_ = 0;
-  std::uint64_t last_sender_id_ = 0;  // the task that made the newest Sender, for dumps
+  ChannelEnds senders_;
+  ChannelEnds receivers_;
   bool closed_ = false;
 };
 
@@ -81,10 +81,11 @@ class ReceiveWait final : public ListWait {
     wake();
   }
   WaitTarget target() const override {
+    WaitTarget target;
+    target.object = channel_.get();
     std::lock_guard lock(channel_->mutex_);
-    // A task that made the sender for somebody else (a hub that tells it) does not wait for itself.
-    const bool known = channel_->senders_ > 0 && channel_->last_sender_id_ != task_->id;
-    return {channel_.get(), known ? channel_->last_sender_id_ : 0};
+    channel_->senders_.list(target, task_->id);
+    return target;
   }
 
  private:
@@ -122,7 +123,13 @@ class SendWait final : public ListWait {
     cancelled_ = true;
     wake();
   }
-  WaitTarget target() const override { return {channel_.get(), 0}; }
+  WaitTarget target() const override {
+    WaitTarget target;
+    target.object = channel_.get();
+    std::lock_guard lock(channel_->mutex_);
+    channel_->receivers_.list(target, task_->id);
+    return target;
+  }
 
  private:
   friend class ChannelState<T>;
@@ -173,26 +180,39 @@ void ChannelState<T>::close_locked() {
 
 // One end; copies count as further senders. The last one's going closes the channel.
 template <typename T>
-class Sender {
+class Sender : private ChannelEnd {
  public:
   Sender() = default;
-  explicit Sender(std::shared_ptr<ChannelState<T>> channel);
+  explicit Sender(std::shared_ptr<ChannelState<T>> channel) : channel_(std::move(channel)) {
+    if (!channel_) return;
+    note_user();
+    std::lock_guard lock(channel_->mutex_);
+    channel_->senders_.add(*this);
+  }
   Sender(const Sender& other) : Sender(other.channel_) {}
-  Sender(Sender&& other) noexcept = default;
-  Sender& operator=(Sender other) noexcept {
-    std::swap(channel_, other.channel_);
+  Sender(Sender&& other) noexcept { take(other); }
+  Sender& operator=(const Sender& other) {
+    if (this != &other) *this = Sender(other);
     return *this;
   }
-  ~Sender();
+  Sender& operator=(Sender&& other) noexcept {
+    if (this == &other) return *this;
+    leave();
+    take(other);
+    return *this;
+  }
+  ~Sender() { leave(); }
 
   // co_await send(v): true once it is in the channel, false where the channel is closed or has no receiver left.
   // REQUIRES: not moved from.
   SendWait<T> send(T value) const {
     QUOLL_ASSERT(channel_ != nullptr);
+    note_user();
     return SendWait<T>(channel_, std::move(value));
   }
   // Never waits: false where there is no room or nobody to receive; `value` is untouched then.
   bool try_send(T& value) const {
+    note_user();
     std::lock_guard lock(channel_->mutex_);
     return !channel_->closed_ && channel_->put(value);
   }
@@ -207,34 +227,45 @@ class Sender {
   }
 
  private:
+  void take(Sender& other) {
+    channel_ = std::move(other.channel_);
+    if (!channel_) return;
+    std::lock_guard lock(channel_->mutex_);
+    channel_->senders_.move(other, *this);
+  }
+  void leave() {
+    if (!channel_) return;
+    const std::shared_ptr<ChannelState<T>> channel = std::move(channel_);
+    std::lock_guard lock(channel->mutex_);
+    channel->senders_.remove(*this);
+    if (channel->senders_.size() == 0) channel->close_locked();
+  }
+
   std::shared_ptr<ChannelState<T>> channel_;
 };
 
 // The other end. Where the last receiver goes, senders are told that nobody will receive.
 template <typename T>
-class Receiver {
+class Receiver : private ChannelEnd {
  public:
   Receiver() = default;
   explicit Receiver(std::shared_ptr<ChannelState<T>> channel) : channel_(std::move(channel)) {
+    note_user();
     std::lock_guard lock(channel_->mutex_);
-    ++channel_->receivers_;
+    channel_->receivers_.add(*this);
   }
-  Receiver(Receiver&&) noexcept = default;
-  Receiver& operator=(Receiver other) noexcept {
-    std::swap(channel_, other.channel_);
+  Receiver(Receiver&& other) noexcept { take(other); }
+  Receiver& operator=(Receiver&& other) noexcept {
+    if (this == &other) return *this;
+    leave();
+    take(other);
     return *this;
   }
-  ~Receiver() {
-    if (!channel_) return;
-    std::deque<T> unreceived;  // destroyed without the lock: a value may hold an end of this channel
-    std::lock_guard lock(channel_->mutex_);
-    if (--channel_->receivers_ > 0) return;
-    channel_->close_locked();
-    unreceived.swap(channel_->buffer_);
-  }
+  ~Receiver() { leave(); }
 
   ReceiveWait<T> receive() const {
     QUOLL_ASSERT(channel_ != nullptr);
+    note_user();
     return ReceiveWait<T>(channel_);
   }
   std::optional<T> try_receive() const {
@@ -243,25 +274,25 @@ class Receiver {
   }
 
  private:
+  void take(Receiver& other) {
+    channel_ = std::move(other.channel_);
+    if (!channel_) return;
+    std::lock_guard lock(channel_->mutex_);
+    channel_->receivers_.move(other, *this);
+  }
+  void leave() {
+    if (!channel_) return;
+    const std::shared_ptr<ChannelState<T>> channel = std::move(channel_);
+    std::deque<T> unreceived;  // destroyed without the lock: a value may hold an end of this channel
+    std::lock_guard lock(channel->mutex_);
+    channel->receivers_.remove(*this);
+    if (channel->receivers_.size() > 0) return;
+    channel->close_locked();
+    unreceived.swap(channel->buffer_);
+  }
+
   std::shared_ptr<ChannelState<T>> channel_;
 };
-
-std::uint64_t running_task_id();  // 0 outside of tasks
-
-template <typename T>
-Sender<T>::Sender(std::shared_ptr<ChannelState<T>> channel) : channel_(std::move(channel)) {
-  if (!channel_) return;
-  std::lock_guard lock(channel_->mutex_);
-  ++channel_->senders_;
-  channel_->last_sender_id_ = running_task_id();
-}
-
-template <typename T>
-Sender<T>::~Sender() {
-  if (!channel_) return;
-  std::lock_guard lock(channel_->mutex_);
-  if (--channel_->senders_ == 0) channel_->close_locked();
-}
 
 // `capacity` 0: a sender waits until a receiver takes the value.
 template <typename T>

@@ -102,7 +102,7 @@ TEST(channel, a_waiting_receiver_names_the_newest_sender) {
   const auto tasks = test.worker().tasks();
   ASSERT_EQ(tasks.size(), 2u);
   EXPECT_EQ(tasks[0]->state, TaskState::kChanReceive);
-  EXPECT_EQ(tasks[0]->wait->target().holder_id, tasks[1]->id);
+  EXPECT_EQ(tasks[0]->wait->target().holder_id(), tasks[1]->id);
   scope.cancel(CancelReason::kUser);
   test.poll();
 }

@@ -33,7 +33,7 @@ class EventWait final : public ListWait {
   bool await_suspend(std::coroutine_handle<> self);
   void await_resume();
   void cancel() override;
-  WaitTarget target() const override { return {&event_, 0}; }
+  WaitTarget target() const override { return {.object = &event_}; }
 
  private:
   friend class Event;

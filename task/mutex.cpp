@@ -19,6 +19,14 @@ Mutex::Guard MutexWait::await_resume() {
   return Mutex::Guard(&mutex_);
 }
 
+WaitTarget MutexWait::target() const {
+  WaitTarget target;
+  target.object = &mutex_;
+  std::lock_guard lock(mutex_.mutex_);
+  target.add({mutex_.holder_id(), mutex_.guard_.load(std::memory_order_relaxed)});
+  return target;
+}
+
 void MutexWait::cancel() {
   std::lock_guard lock(mutex_.mutex_);
   if (mutex_.waiters_.remove(*this)) wake();
@@ -29,6 +37,7 @@ void Mutex::unlock() {
   MutexWait* const next = waiters_.pop_front();
   locked_ = next != nullptr;
   holder_id_.store(next != nullptr ? next->task_->id : 0, std::memory_order_relaxed);
+  guard_.store(nullptr, std::memory_order_relaxed);
   if (next == nullptr) return;
   next->owns_ = true;
   next->wake();

@@ -21,10 +21,12 @@ class Mutex {
   class [[nodiscard]] Guard {
    public:
     Guard() = default;
-    explicit Guard(Mutex* mutex) : mutex_(mutex) {}
-    Guard(Guard&& other) noexcept : mutex_(std::exchange(other.mutex_, nullptr)) {}
+    explicit Guard(Mutex* mutex) : mutex_(mutex) { tell_place(); }
+    Guard(Guard&& other) noexcept : mutex_(std::exchange(other.mutex_, nullptr)) { tell_place(); }
     Guard& operator=(Guard other) noexcept {
       std::swap(mutex_, other.mutex_);
+      tell_place();
+      other.tell_place();
       return *this;
     }
     ~Guard() {
@@ -32,6 +34,9 @@ class Mutex {
     }
 
    private:
+    void tell_place() {
+      if (mutex_ != nullptr) mutex_->guard_.store(this, std::memory_order_relaxed);
+    }
     Mutex* mutex_ = nullptr;
   };
 
@@ -48,6 +53,7 @@ class Mutex {
   bool locked_ = false;          // guarded by mutex_
   WaitList<MutexWait> waiters_;  // guarded by mutex_
   std::atomic<std::uint64_t> holder_id_{0};
+  std::atomic<const Guard*> guard_{nullptr};  // where it lies, for dumps; null until the holder goes on
 };
 
 class MutexWait final : public ListWait {
@@ -57,7 +63,7 @@ class MutexWait final : public ListWait {
   bool await_suspend(std::coroutine_handle<> self);
   Mutex::Guard await_resume();
   void cancel() override;
-  WaitTarget target() const override { return {&mutex_, mutex_.holder_id()}; }
+  WaitTarget target() const override;
 
  private:
   friend class Mutex;
@@ -108,7 +114,7 @@ class SemaphoreWait final : public ListWait {
   bool await_suspend(std::coroutine_handle<> self);
   Semaphore::Permit await_resume();
   void cancel() override;
-  WaitTarget target() const override { return {&semaphore_, 0}; }
+  WaitTarget target() const override { return {.object = &semaphore_}; }
 
  private:
   friend class Semaphore;

@@ -40,7 +40,7 @@ TEST_F(MutexTest, a_waiter_names_the_holder) {
   const auto tasks = test_.worker().tasks();
   ASSERT_EQ(tasks.size(), 2u);
   EXPECT_EQ(tasks[1]->state, TaskState::kMutexLock);
-  EXPECT_EQ(tasks[1]->wait->target().holder_id, tasks[0]->id);
+  EXPECT_EQ(tasks[1]->wait->target().holder_id(), tasks[0]->id);
   EXPECT_EQ(tasks[1]->wait->target().object, &mutex_);
   EXPECT_EQ(order_, (std::vector<int>{1}));
   event_.set();

@@ -1,13 +1,16 @@
 // The record of one live task: what a dump prints of it, and what the runtime needs to resume it.
 #pragma once
 
+#include <atomic>
 #include <coroutine>
+#include <cstddef>
 #include <cstdint>
 #include <source_location>
 #include <string>
 #include <string_view>
 
 #include "task/cancel.hpp"
+#include "task/lineage.hpp"
 
 namespace quoll::task {
 
@@ -55,13 +58,35 @@ struct Frame {
 
 // What a task works for. Owned by the HTTP session; set for the time of one request and inherited by the tasks of
 // scopes that are made during it.
+// Thread: the request's worker, but for what is said to be readable from any.
 struct Labels {
+  // Fixed before the first handler runs; readable from any thread from then on.
   std::uint64_t request_id = 0;
+  std::int64_t started_ns = 0;  // coarse monotonic
   std::string_view method;
   std::string_view path;   // without the query
   std::string_view route;  // the pattern that matched
   std::string_view client;
-  std::string container;
+  bool runs_to_end = false;  // the client's leaving does not cancel it
+  // When the client left, coarse monotonic; 0 while it is there. Any thread.
+  std::atomic<std::int64_t> client_left_ns{0};
+
+  // Names the container that the request is about; only the first call counts.
+  void set_container(std::string_view name, std::string_view id) {
+    if (container_known_.load(std::memory_order_relaxed)) return;
+    container_name_ = name;
+    container_id_ = id;
+    container_known_.store(true, std::memory_order_release);
+  }
+  // "" while it is not known. Any thread.
+  std::string_view container() const { return container_known() ? std::string_view(container_name_) : ""; }
+  std::string_view container_id() const { return container_known() ? std::string_view(container_id_) : ""; }
+
+ private:
+  bool container_known() const { return container_known_.load(std::memory_order_acquire); }
+  std::string container_name_;
+  std::string container_id_;
+  std::atomic<bool> container_known_{false};
 };
 
 // Thread: the task's worker only, but for id and worker, which never change.
@@ -73,7 +98,8 @@ struct TaskRecord {
   Worker* const worker;
   Scope* const scope;
   std::string_view name;  // of static storage
-  std::uint64_t creator_id = 0;
+  LineageRef parent;      // the task that spawned it; null: none did
+  LineageRef own;         // made when it spawns its first task
   std::source_location created_at;
   std::int64_t started_ns = 0;
 
@@ -89,15 +115,44 @@ struct TaskRecord {
   std::coroutine_handle<> root;
   const Labels* labels = nullptr;
   TaskRecord* next_ready = nullptr;
+  TaskRecord* previous_sibling = nullptr;  // in its scope's list, guarded by that
+  TaskRecord* next_sibling = nullptr;
   // From its construction on, a cancel may have the worker look at the task, so it comes after what that looks at.
   CancelNode root_cancel;
   CancelNode* cancel;  // the innermost node in force
+
+  std::uint64_t creator_id() const { return parent ? parent->id : 0; }
+};
+
+std::uint64_t running_task_id();  // 0 outside of tasks
+
+// One of those who can end a wait: the holder of a mutex, an end of a channel, a child.
+struct WaitHolder {
+  std::uint64_t task = 0;    // 0: not known
+  const void* at = nullptr;  // where the guard or the channel's end lies: in the frame of the task that has it
 };
 
 // What a suspended task waits for, for dumps.
 struct WaitTarget {
+  static constexpr std::size_t kHoldersMax = 8;
+
   const void* object = nullptr;
-  std::uint64_t holder_id = 0;  // the task that holds or serves it; 0: nobody that is known
+  bool any = false;          // one of the holders is enough; else all must do their part
+  std::uint32_t count = 0;   // of all holders
+  std::uint32_t listed = 0;  // of them in `holders`
+  WaitHolder holders[kHoldersMax];
+
+  void add(WaitHolder holder) {
+    if (listed < kHoldersMax) holders[listed++] = holder;
+    ++count;
+  }
+  // The first one that is known; 0: none.
+  std::uint64_t holder_id() const {
+    for (std::uint32_t i = 0; i < listed; ++i) {
+      if (holders[i].task != 0) return holders[i].task;
+    }
+    return 0;
+  }
 };
 
 // The base of every leaf await: what makes a task suspend rather than call.

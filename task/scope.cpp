@@ -19,6 +19,13 @@ const Labels* labels_in_force() {
   return task != nullptr ? task->labels : nullptr;
 }
 
+LineageRef lineage_of_current() {
+  TaskRecord* const task = Worker::current_task();
+  if (task == nullptr) return {};
+  if (!task->own) task->own = LineageRef(new Lineage(task->id, task->name, task->parent));
+  return task->own;
+}
+
 // By the type alone (an extension of libstdc++): throwing it again would cost as much as one more frame's unwinding.
 bool is_cancelled(const std::exception_ptr& failure) { return *failure.__cxa_exception_type() == typeid(Cancelled); }
 
@@ -44,11 +51,8 @@ void Scope::spawn(std::string_view name, Task<void> work, std::source_location a
 }
 
 void Scope::spawn_on(Worker& worker, std::string_view name, Task<void> work, std::source_location at) {
+  LineageRef parent = lineage_of_current();
   auto* const task = new TaskRecord(next_task_id(), worker, this, &node_);
-  {
-    std::lock_guard lock(mutex_);
-    ++children_;
-  }
   const auto root = work.release();
   Frame& frame = root.promise();
   frame.task = task;
@@ -57,21 +61,52 @@ void Scope::spawn_on(Worker& worker, std::string_view name, Task<void> work, std
   task->resume_point = root;
   task->leaf = &frame;
   task->created_at = at;
-  task->creator_id = Worker::current_task() != nullptr ? Worker::current_task()->id : 0;
+  task->parent = std::move(parent);
   task->labels = labels_;
   task->started_ns = task->since_ns = coarse_now_ns();
+  {
+    std::lock_guard lock(mutex_);
+    link(*task);
+  }
   worker.adopt(*task);
 }
 
-void Scope::child_ended(std::uint64_t task_id, std::string_view task_name, std::exception_ptr failure) {
+void Scope::link(TaskRecord& task) {
+  ++children_;
+  task.next_sibling = first_child_;
+  if (first_child_ != nullptr) first_child_->previous_sibling = &task;
+  first_child_ = &task;
+}
+
+void Scope::unlink(TaskRecord& task) {
+  (task.previous_sibling != nullptr ? task.previous_sibling->next_sibling : first_child_) = task.next_sibling;
+  if (task.next_sibling != nullptr) task.next_sibling->previous_sibling = task.previous_sibling;
+}
+
+void Scope::child_ended(TaskRecord& task, std::exception_ptr failure) {
   if (failure && is_cancelled(failure)) failure = nullptr;
   if (failure && on_failure_) {
-    on_failure_(task_id, task_name, failure);
+    on_failure_(task.id, task.name, failure);
     failure = nullptr;
   }
   std::lock_guard lock(mutex_);
   if (failure && !first_failure_) first_failure_ = std::move(failure);
+  unlink(task);
+  delete &task;  // its token's node ends before the scope's, which a joiner may destroy next
   if (--children_ == 0 && joiner_ != nullptr) std::exchange(joiner_, nullptr)->wake();
+}
+
+WaitTarget JoinWait::target() const {
+  WaitTarget target;
+  target.object = &scope_;
+  target.any = any_;
+  std::lock_guard lock(scope_.mutex_);
+  for (const TaskRecord* child = scope_.first_child_; child != nullptr && target.listed < WaitTarget::kHoldersMax;
+       child = child->next_sibling) {
+    target.add({child->id});
+  }
+  target.count = static_cast<std::uint32_t>(scope_.children_);
+  return target;
 }
 
 bool JoinWait::await_suspend(std::coroutine_handle<> self) {

@@ -45,7 +45,9 @@ class Scope {
   void spawn_on(Worker& worker, std::string_view name, Task<void> work,
                 std::source_location at = std::source_location::current());
 
-  void cancel(CancelReason reason) { node_.cancel(reason); }
+  void cancel(CancelReason reason, std::source_location at = std::source_location::current()) {
+    node_.cancel(reason, at);
+  }
   bool cancelled() const { return node_.cancelled(); }
   std::size_t size() const;
   std::string_view name() const { return name_; }
@@ -58,30 +60,35 @@ class Scope {
   friend class JoinWait;
   friend void finish_task(TaskRecord& task, std::exception_ptr failure);
 
-  void child_ended(std::uint64_t task_id, std::string_view task_name, std::exception_ptr failure);
+  // Deletes the record.
+  void child_ended(TaskRecord& task, std::exception_ptr failure);
+  void link(TaskRecord& task);
+  void unlink(TaskRecord& task);
 
   const std::string_view name_;
   const FailureHandler on_failure_;
   const Labels* const labels_;
   CancelNode node_;
   mutable std::mutex mutex_;
-  std::size_t children_ = 0;          // guarded by mutex_
-  JoinWait* joiner_ = nullptr;        // guarded by mutex_
-  std::exception_ptr first_failure_;  // guarded by mutex_
+  std::size_t children_ = 0;           // guarded by mutex_
+  TaskRecord* first_child_ = nullptr;  // guarded by mutex_
+  JoinWait* joiner_ = nullptr;         // guarded by mutex_
+  std::exception_ptr first_failure_;   // guarded by mutex_
 };
 
 class JoinWait final : public Wait {
  public:
-  JoinWait(Scope& scope, TaskState state) : Wait(state), scope_(scope) {}
+  JoinWait(Scope& scope, TaskState state) : Wait(state), scope_(scope), any_(state == TaskState::kSelect) {}
   bool await_ready() const noexcept { return false; }
   bool await_suspend(std::coroutine_handle<> self);
   void await_resume();
   void cancel() override {}
-  WaitTarget target() const override { return {&scope_, 0}; }
+  WaitTarget target() const override;
 
  private:
   friend class Scope;
   Scope& scope_;
+  const bool any_;
 };
 
 inline JoinWait Scope::join(TaskState state) { return JoinWait(*this, state); }

@@ -191,11 +191,11 @@ TEST(scope, a_record_knows_its_creator_and_the_place_of_its_spawn) {
   test.poll();
   const auto tasks = test.worker().tasks();
   ASSERT_EQ(tasks.size(), 2u);
-  EXPECT_EQ(tasks[1]->creator_id, tasks[0]->id);
+  EXPECT_EQ(tasks[1]->creator_id(), tasks[0]->id);
   EXPECT_EQ(tasks[1]->name, "child");
   EXPECT_EQ(tasks[1]->scope->name(), "inner");
   EXPECT_NE(std::string_view(tasks[1]->created_at.file_name()).find("scope_test.cpp"), std::string_view::npos);
-  EXPECT_EQ(tasks[0]->creator_id, 0u);
+  EXPECT_EQ(tasks[0]->creator_id(), 0u);
   event.set();
   test.poll();
 }

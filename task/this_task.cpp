@@ -1,7 +1,6 @@
 #include "task/this_task.hpp"
 
 #include "task/assert.hpp"
-#include "task/channel.hpp"
 #include "task/worker.hpp"
 
 namespace quoll::task {
@@ -33,6 +32,7 @@ CancelScope::~CancelScope() { task_.cancel = outer_; }
 
 DeadlineScope::DeadlineScope(std::chrono::nanoseconds timeout, Kind kind) : CancelScope(kind) {
   Worker& worker = *task_.worker;
+  node_.set_timed();
   worker.arm_timer(*this, deadline_after(worker.clock().now_ns(), timeout));
 }
 

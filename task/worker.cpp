@@ -247,10 +247,8 @@ void finish_task(TaskRecord& task, std::exception_ptr failure) {
   task.root.destroy();
   worker.leave_table(task);
   worker.running_ = nullptr;
-  const std::uint64_t id = task.id;
-  const std::string_view name = task.name;
-  delete &task;
-  scope.child_ended(id, name, std::move(failure));
+  if (task.own) task.own->ended.store(true, std::memory_order_relaxed);
+  scope.child_ended(task, std::move(failure));
 }
 
 std::string_view to_string(TaskState state) {
