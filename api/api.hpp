@@ -18,6 +18,7 @@ namespace quoll::mgr {
 class ContainerManager;
 class EventBus;
 class ImageStore;
+class VolumeManager;
 }  // namespace quoll::mgr
 
 namespace quoll::api {
@@ -40,6 +41,7 @@ struct DaemonFacts {
 struct Api {
   mgr::ContainerManager& containers;
   mgr::ImageStore& images;
+  mgr::VolumeManager& volumes;
   mgr::EventBus& events;
   DaemonFacts facts;
   std::function<std::size_t()> task_count;

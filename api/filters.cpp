@@ -41,11 +41,12 @@ const std::set<std::string>& Filters::values(std::string_view key) const {
 }
 
 bool Filters::match_labels(const std::map<std::string, std::string>& labels) const {
-  return std::ranges::all_of(values("label"), [&labels](const std::string& wanted) {
+  const auto has = [&labels](const std::string& wanted) {
     const std::size_t equals = wanted.find('=');
     const auto label = labels.find(wanted.substr(0, equals));
     return label != labels.end() && (equals == std::string::npos || label->second == wanted.substr(equals + 1));
-  });
+  };
+  return std::ranges::all_of(values("label"), has) && std::ranges::none_of(values("label!"), has);
 }
 
 }  // namespace quoll::api

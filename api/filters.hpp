@@ -32,7 +32,7 @@ class Filters {
   bool allows(std::string_view key, std::string_view value) const {
     return any(key, [value](const std::string& wanted) { return wanted == value; });
   }
-  // Every `label` filter ("key" or "key=value") is met.
+  // Every `label` filter ("key" or "key=value") is met, and no `label!` filter is.
   bool match_labels(const std::map<std::string, std::string>& labels) const;
 
  private:

@@ -40,4 +40,11 @@ Task<void> list_images(Api& api, Request& request, Response& response);
 Task<void> inspect_image(Api& api, Request& request, Response& response);
 Task<void> remove_image(Api& api, Request& request, Response& response);
 
+// volumes.cpp
+Task<void> list_volumes(Api& api, Request& request, Response& response);
+Task<void> create_volume(Api& api, Request& request, Response& response);
+Task<void> inspect_volume(Api& api, Request& request, Response& response);
+Task<void> remove_volume(Api& api, Request& request, Response& response);
+Task<void> prune_volumes(Api& api, Request& request, Response& response);
+
 }  // namespace quoll::api

@@ -43,6 +43,12 @@ constexpr ApiRoute kRoutes[] = {
     {"GET", "/images/json", list_images},
     {"GET", "/images/{name:.*}/json", inspect_image},
     {"DELETE", "/images/{name:.*}", remove_image, CancelPolicy::kRunToEnd},
+
+    {"GET", "/volumes", list_volumes},
+    {"POST", "/volumes/create", create_volume, CancelPolicy::kRunToEnd},
+    {"GET", "/volumes/{name}", inspect_volume},
+    {"DELETE", "/volumes/{name}", remove_volume, CancelPolicy::kRunToEnd},
+    {"POST", "/volumes/prune", prune_volumes},
 };
 
 struct AbsentRoute {
@@ -94,12 +100,7 @@ constexpr AbsentRoute kAbsentRoutes[] = {
     {"POST", "/networks/{id}/connect"},
     {"POST", "/networks/{id}/disconnect"},
     {"POST", "/networks/prune"},
-    {"GET", "/volumes"},
-    {"POST", "/volumes/create"},
-    {"GET", "/volumes/{name}"},
     {"PUT", "/volumes/{name}"},
-    {"DELETE", "/volumes/{name}"},
-    {"POST", "/volumes/prune"},
     {"GET", "/plugins"},
     {"GET", "/swarm"},
     {"POST", "/swarm/init"},

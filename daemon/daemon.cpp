@@ -7,6 +7,7 @@
 
 #include "debug/routes.hpp"
 #include "mgr/store/schema.hpp"
+#include "task/blocking.hpp"
 #include "task/combine.hpp"
 #include "task/error.hpp"
 
@@ -54,6 +55,8 @@ Daemon::Daemon(Config config, task::Runtime& runtime, std::vector<task::Worker*>
       images_(config_.root, {.events = &events_}),
       database_(mgr::Database::open(config_.root + "/state.db", mgr::state_schema())),
       container_store_(*database_),
+      volume_store_(*database_),
+      volumes_(config_.root, volume_store_, events_),
       containers_(*serving_.front(),
                   {.root = config_.root,
                    .exec_root = config_.exec_root,
@@ -62,6 +65,7 @@ Daemon::Daemon(Config config, task::Runtime& runtime, std::vector<task::Worker*>
                   images_, container_store_, events_),
       api_{.containers = containers_,
            .images = images_,
+           .volumes = volumes_,
            .events = events_,
            .facts = facts_of(config_, containers_.programs()),
            .task_count = [&runtime] { return runtime.task_count(); }} {
@@ -99,6 +103,7 @@ task::Task<void> Daemon::start() {
     gops_ = std::make_unique<debug::GopsAgent>(runtime_, debug_worker_, debug::gops_directory());
     spdlog::info("gops agent on 127.0.0.1:{}", gops_->port());
   }
+  co_await task::blocking([this] { volumes_.open(); });
   co_await containers_.open();
   for (const std::string& host : config_.hosts) {
     servers_.push_back(

@@ -15,6 +15,7 @@
 #include "mgr/event/event_bus.hpp"
 #include "mgr/image/image_store.hpp"
 #include "mgr/store/database.hpp"
+#include "mgr/volume/volume_manager.hpp"
 #include "task/runtime.hpp"
 
 namespace quoll::daemon {
@@ -48,6 +49,8 @@ class Daemon {
   mgr::ImageStore images_;
   std::unique_ptr<mgr::Database> database_;
   mgr::ContainerStore container_store_;
+  mgr::VolumeStore volume_store_;
+  mgr::VolumeManager volumes_;
   mgr::ContainerManager containers_;
   api::Api api_;
   http::Router router_;

@@ -14,6 +14,14 @@ constexpr auto kMigrations = std::to_array<Migration>({
         state      TEXT NOT NULL
       ) STRICT, WITHOUT ROWID;
     )sql"},
+    {2, R"sql(
+      CREATE TABLE volumes (
+        name       TEXT PRIMARY KEY,
+        created_ns INTEGER NOT NULL,
+        options    TEXT NOT NULL,
+        labels     TEXT NOT NULL
+      ) STRICT, WITHOUT ROWID;
+    )sql"},
 });
 
 }  // namespace
