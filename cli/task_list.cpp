@@ -34,10 +34,13 @@ std::string innermost_function(const json& task) {
 TaskRow row_of(const json& task) {
   TaskRow row;
   row.id = task.value("id", std::uint64_t{0});
-  row.parent = task.value("parent", std::uint64_t{0});
   row.state = task.value("state", "");
   row.wait_seconds = task.value("wait_ms", 0.0) / 1000;
-  row.age_seconds = task.value("age_seconds", 0.0);
+  row.age_seconds = task.value("age_ms", 0.0) / 1000;
+  for (const json& ancestor : task.value("ancestors", json::array())) {
+    row.ancestors.push_back(
+        {ancestor.value("id", std::uint64_t{0}), ancestor.value("name", ""), ancestor.value("ended", false)});
+  }
   row.name = task.value("name", "");
   row.request = request_of(task);
   row.client = task.contains("request") ? task["request"].value("client", "-") : "-";
@@ -47,46 +50,54 @@ TaskRow row_of(const json& task) {
 
 class Tree {
  public:
-  explicit Tree(std::vector<TaskRow> rows) : rows_(std::move(rows)) {
-    std::sort(rows_.begin(), rows_.end(), [](const TaskRow& a, const TaskRow& b) { return a.id < b.id; });
-    std::set<std::uint64_t> alive;
-    for (const TaskRow& row : rows_) alive.insert(row.id);
-    for (const TaskRow& row : rows_) {
-      children_[row.parent].push_back(&row);
-      if (row.parent != 0 && !alive.contains(row.parent)) absent_.insert(row.parent);
-    }
+  explicit Tree(const std::vector<TaskRow>& rows) {
+    for (const TaskRow& row : rows) nodes_[row.id].row = &row;
+    for (const TaskRow& row : rows) place(row);
   }
 
   std::string text() {
-    for (const TaskRow* row : children_[0]) add(*row, "", "");
-    for (const std::uint64_t id : absent_) {
-      text_ += "(" + std::to_string(id) + ", not listed)\n";
-      add_children(id, "");
-    }
+    for (const std::uint64_t id : top_) add(id, "", "");
     return std::move(text_);
   }
 
  private:
-  void add(const TaskRow& row, const std::string& lead, const std::string& indent) {
-    text_ += lead + std::to_string(row.id) + " " + printable(row.name) + " [" + printable(row.state);
-    if (!row.active()) text_ += " " + short_duration(row.wait_seconds);
-    text_ += "]";
-    if (row.request != "-") text_ += " " + printable(row.request) + " from " + printable(row.client);
-    text_ += " " + printable(row.function) + "\n";
-    add_children(row.id, indent);
-  }
-  void add_children(std::uint64_t id, const std::string& indent) {
-    const auto found = children_.find(id);
-    if (found == children_.end()) return;
-    for (const TaskRow* row : found->second) {
-      const bool last = row == found->second.back();
-      add(*row, indent + (last ? "└─ " : "├─ "), indent + (last ? "   " : "│  "));
+  struct Node {
+    const TaskRow* row = nullptr;  // null: it has ended, or no filter let it through
+    std::string label;             // instead of the row
+    std::set<std::uint64_t> children;
+  };
+
+  // Hangs the task below its parent, and that below its own, as far up as they are known.
+  void place(const TaskRow& row) {
+    std::uint64_t child = row.id;
+    for (const TaskRow::Ancestor& ancestor : row.ancestors) {
+      Node& parent = nodes_[ancestor.id];
+      parent.label = ancestor.name + (ancestor.ended ? ", ended" : ", not listed");
+      if (!parent.children.insert(child).second) return;
+      child = ancestor.id;
     }
+    top_.insert(child);
   }
 
-  std::vector<TaskRow> rows_;
-  std::map<std::uint64_t, std::vector<const TaskRow*>> children_;
-  std::set<std::uint64_t> absent_;  // parents that have ended, or that no filter let through
+  void add(std::uint64_t id, const std::string& lead, const std::string& indent) {
+    const Node& node = nodes_.at(id);
+    text_ += lead + (node.row != nullptr ? line_of(*node.row)
+                                         : "(" + std::to_string(id) + " " + printable(node.label) + ")\n");
+    for (const std::uint64_t child : node.children) {
+      const bool last = child == *node.children.rbegin();
+      add(child, indent + (last ? "└─ " : "├─ "), indent + (last ? "   " : "│  "));
+    }
+  }
+  static std::string line_of(const TaskRow& row) {
+    std::string line = std::to_string(row.id) + " " + printable(row.name) + " [" + printable(row.state);
+    if (!row.active()) line += " " + short_duration(row.wait_seconds);
+    line += "]";
+    if (row.request != "-") line += " " + printable(row.request) + " from " + printable(row.client);
+    return line + " " + printable(row.function) + "\n";
+  }
+
+  std::map<std::uint64_t, Node> nodes_;
+  std::set<std::uint64_t> top_;
   std::string text_;
 };
 
@@ -132,6 +143,6 @@ void sort_by_interest(std::vector<TaskRow>& rows) {
   });
 }
 
-std::string tree_text(std::vector<TaskRow> rows) { return Tree(std::move(rows)).text(); }
+std::string tree_text(const std::vector<TaskRow>& rows) { return Tree(rows).text(); }
 
 }  // namespace quoll::cli

@@ -11,8 +11,13 @@
 namespace quoll::cli {
 
 struct TaskRow {
+  struct Ancestor {
+    std::uint64_t id;
+    std::string name;
+    bool ended;
+  };
+
   std::uint64_t id = 0;
-  std::uint64_t parent = 0;  // the task that spawned it, which may have ended; 0: none
   std::string state;
   double wait_seconds = 0;
   double age_seconds = 0;
@@ -20,6 +25,8 @@ struct TaskRow {
   std::string request;   // "GET /containers/{id}/logs"; "-" where it works for none
   std::string client;    // "-" likewise
   std::string function;  // the innermost that is not the runtime's own, which only says how it waits, as the state does
+  std::vector<Ancestor> ancestors;  // the task that spawned it first
+
   bool active() const { return state == "running" || state == "runnable"; }
 };
 
@@ -35,7 +42,8 @@ std::string silent_workers(const nlohmann::json& answer);
 std::string count_by_state(const std::vector<TaskRow>& rows);
 // For `top`: what runs, then what works for somebody, longest in its state first.
 void sort_by_interest(std::vector<TaskRow>& rows);
-// One line a task below the task that spawned it; a parent that is not listed stands in parentheses above its children.
-std::string tree_text(std::vector<TaskRow> rows);
+// One line a task below the task that spawned it; a parent that has ended, or is not listed, stands there in
+// parentheses.
+std::string tree_text(const std::vector<TaskRow>& rows);
 
 }  // namespace quoll::cli

@@ -11,9 +11,17 @@ namespace {
 using nlohmann::json;
 using testing::ElementsAre;
 
+// Task 1 is everybody's ancestor, and 8 has ended.
+json ancestors(std::uint64_t parent) {
+  if (parent == 0) return json::array();
+  json list = json::array({{{"id", parent}, {"name", "up"}, {"ended", parent == 8}}});
+  if (parent != 1) list.push_back({{"id", 1}, {"name", "top"}, {"ended", false}});
+  return list;
+}
+
 json task(std::uint64_t id, std::uint64_t parent, const char* state, double waited) {
   return {{"id", id},
-          {"parent", parent},
+          {"ancestors", ancestors(parent)},
           {"name", "work"},
           {"state", state},
           {"wait_ms", waited * 1000},
@@ -56,9 +64,16 @@ TEST(task_list, the_tree_keeps_children_of_parents_that_have_ended) {
             "1 work [running] f\n"
             "├─ 2 work [sleep 1m1s] f\n"
             "│  └─ 5 work [sleep 1.0s] f\n"
-            "└─ 3 work [sleep 2.0s] f\n"
-            "(8, not listed)\n"
-            "└─ 9 work [sleep 3.0s] f\n");
+            "├─ 3 work [sleep 2.0s] f\n"
+            "└─ (8 up, ended)\n"
+            "   └─ 9 work [sleep 3.0s] f\n");
+}
+
+TEST(task_list, the_tree_names_ancestors_that_a_filter_has_left_out) {
+  EXPECT_EQ(tree_text(rows({task(5, 2, "sleep", 1)})),
+            "(1 top, not listed)\n"
+            "└─ (2 up, not listed)\n"
+            "   └─ 5 work [sleep 1.0s] f\n");
 }
 
 }  // namespace

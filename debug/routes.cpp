@@ -6,6 +6,7 @@
 
 #include "debug/answers.hpp"
 #include "debug/goroutine.hpp"
+#include "debug/page.hpp"
 #include "debug/pprof_pages.hpp"
 #include "task/error.hpp"
 
@@ -30,6 +31,11 @@ void add_debug_routes(http::Router& router, task::Runtime& runtime) {
     add_for_method(router, runtime, "GET", pattern, handler);
     add_for_method(router, runtime, "HEAD", pattern, handler);
   };
+  add("/debug", page_redirect);
+  add("/debug/", page_html);
+  add("/debug/page.css", page_style);
+  add("/debug/page.js", page_script);
+  add("/debug/page.json", page_data);
   add("/debug/goroutine", goroutine_text);
   add("/debug/tasks", tasks_json);
   add("/debug/pprof", pprof_redirect);

@@ -7,6 +7,7 @@
 namespace quoll::debug {
 
 // Adds, each for GET and HEAD:
+//   /debug/                 the page for a person with a browser, and what it is made of
 //   /debug/goroutine        all tasks with their stacks; ?debug=2 unless said otherwise
 //   /debug/pprof/           the index, for people
 //   /debug/pprof/goroutine  the same as /debug/goroutine, but ?debug=0 unless said otherwise, as Go's tools expect

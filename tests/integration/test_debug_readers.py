@@ -143,9 +143,9 @@ def test_quoll_finds_the_daemon_by_its_process_id(followed):
 
     assert len(quoll("stack", "--match", "logs_container").split("\n\n")) == FOLLOWERS
     tree = quoll("tree", "--match", "logs").splitlines()
-    assert re.fullmatch(r"\(\d+, not listed\)|\d+ .*", tree[0]), tree
-    assert sum(bool(re.match(r"[├└]─ \d+ http.connection \[chan receive \S+\] GET /containers/{id}/logs from", row))
-               for row in tree) == FOLLOWERS, tree
+    assert re.fullmatch(r"\(\d+ daemon, not listed\)", tree[0]), tree
+    below = re.compile(r"   (│  |   )?[├└]─ \d+ http.connection \[chan receive \S+\] GET /containers/{id}/logs from")
+    assert sum(bool(below.match(row)) for row in tree) == FOLLOWERS, tree
     top = quoll("top").splitlines()
     assert re.fullmatch(r"\d\d:\d\d:\d\d  \d+ tasks: .*", top[0]) and f"{FOLLOWERS} chan receive" in top[0]
     assert top[1].startswith("ID ") and "running" in top[2] and "/containers/{id}/logs" in top[3]
