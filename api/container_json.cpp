@@ -91,7 +91,7 @@ json inspect_json(const mgr::ContainerSnapshot& container, const mgr::ContainerP
           {"HostsPath", paths.directory + "/hosts"},
           {"LogPath", container.log_path},
           {"Name", "/" + container.name},
-          {"RestartCount", 0},
+          {"RestartCount", container.state.restart_count},
           {"Driver", "overlay2"},
           {"Platform", "linux"},
           {"MountLabel", ""},

@@ -145,8 +145,44 @@ Task<void> restart_container(Api& api, Request& request, Response& response) {
 
 Task<void> kill_container(Api& api, Request& request, Response& response) {
   const auto container = api.containers.find(request.param("id"));
-  api.containers.kill(*container, request.query("signal").value_or(""));
+  co_await api.containers.kill(container, request.query("signal").value_or(""));
   co_await response.send_empty(204);
+}
+
+Task<void> pause_container(Api& api, Request& request, Response& response) {
+  co_await api.containers.pause(api.containers.find(request.param("id")));
+  co_await response.send_empty(204);
+}
+
+Task<void> unpause_container(Api& api, Request& request, Response& response) {
+  co_await api.containers.unpause(api.containers.find(request.param("id")));
+  co_await response.send_empty(204);
+}
+
+Task<void> rename_container(Api& api, Request& request, Response& response) {
+  const std::string name = request.query("name").value_or("");
+  if (name.empty()) throw Error(ErrorClass::kInvalidArgument, "Neither old nor new names may be empty");
+  co_await api.containers.rename(api.containers.find(request.param("id")), name);
+  co_await response.send_empty(204);
+}
+
+Task<void> update_container(Api& api, Request& request, Response& response) {
+  const nlohmann::json body = co_await read_json(request);
+  const std::vector<std::string> warnings =
+      co_await api.containers.update(api.containers.find(request.param("id")), mgr::parse_container_update(body));
+  co_await send_json(response, 200, {{"Warnings", warnings}});
+}
+
+Task<void> prune_containers(Api& api, Request& request, Response& response) {
+  const Filters filters(request.query("filters"), {"until", "label", "label!"});
+  const std::optional<std::int64_t> until_ns = filters.until_ns(mgr::wall_now_ns());
+  const mgr::PrunedContainers pruned = co_await api.containers.prune([&](const ContainerSnapshot& container) {
+    if (until_ns && container.created_ns >= *until_ns) return false;
+    return filters.match_labels(container.config->labels);
+  });
+  nlohmann::json ids;
+  if (!pruned.ids.empty()) ids = pruned.ids;
+  co_await send_json(response, 200, {{"ContainersDeleted", ids}, {"SpaceReclaimed", pruned.bytes}});
 }
 
 Task<void> wait_container(Api& api, Request& request, Response& response) {

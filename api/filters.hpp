@@ -1,6 +1,7 @@
 // The `filters` parameter of list routes.
 #pragma once
 
+#include <cstdint>
 #include <initializer_list>
 #include <map>
 #include <optional>
@@ -34,6 +35,9 @@ class Filters {
   }
   // Every `label` filter ("key" or "key=value") is met, and no `label!` filter is.
   bool match_labels(const std::map<std::string, std::string>& labels) const;
+  // The `until` of prune routes, in nanoseconds since 1970: a time, or a duration before `now_ns` ("1h30m").
+  // Errors: kInvalidArgument.
+  std::optional<std::int64_t> until_ns(std::int64_t now_ns) const;
 
  private:
   std::map<std::string, std::set<std::string>, std::less<>> values_;

@@ -38,5 +38,28 @@ TEST(filters, all_labels_must_fit) {
   EXPECT_FALSE(Filters(R"({"label": ["a", "c"]})", {"label"}).match_labels(labels));
 }
 
+TEST(filters, labels_may_be_unwanted) {
+  const std::map<std::string, std::string> labels{{"a", "1"}};
+  EXPECT_FALSE(Filters(R"({"label!": ["a"]})", {"label!"}).match_labels(labels));
+  EXPECT_FALSE(Filters(R"({"label!": ["a=1"]})", {"label!"}).match_labels(labels));
+  EXPECT_TRUE(Filters(R"({"label!": ["a=2", "b"]})", {"label!"}).match_labels(labels));
+}
+
+TEST(filters, until_is_a_time_or_a_duration) {
+  constexpr std::int64_t kNow = 1'700'000'000'000'000'000;
+  const auto until = [](const std::string& text) {
+    return Filters("{\"until\": [\"" + text + "\"]}", {"until"}).until_ns(kNow);
+  };
+  EXPECT_EQ(Filters("{}", {"until"}).until_ns(kNow), std::nullopt);
+  EXPECT_EQ(until("1h30m"), kNow - 5'400'000'000'000);
+  EXPECT_EQ(until("1.5s"), kNow - 1'500'000'000);
+  EXPECT_EQ(until("1600000000"), 1'600'000'000'000'000'000);
+  EXPECT_EQ(until("2023-01-02"), 1'672'617'600'000'000'000);
+  EXPECT_EQ(until("2023-01-02T00:00:01"), 1'672'617'601'000'000'000);
+  EXPECT_EQ(until("2023-01-02T00:00:01+01:00"), 1'672'614'001'000'000'000);
+  for (const char* text : {"x", "1x", "h", "1h30"}) EXPECT_THROW(until(text), Error) << text;
+  EXPECT_THROW(Filters(R"({"until": ["1h", "2h"]})", {"until"}).until_ns(kNow), Error);
+}
+
 }  // namespace
 }  // namespace quoll::api

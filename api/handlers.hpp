@@ -28,6 +28,11 @@ Task<void> start_container(Api& api, Request& request, Response& response);
 Task<void> stop_container(Api& api, Request& request, Response& response);
 Task<void> restart_container(Api& api, Request& request, Response& response);
 Task<void> kill_container(Api& api, Request& request, Response& response);
+Task<void> pause_container(Api& api, Request& request, Response& response);
+Task<void> unpause_container(Api& api, Request& request, Response& response);
+Task<void> rename_container(Api& api, Request& request, Response& response);
+Task<void> update_container(Api& api, Request& request, Response& response);
+Task<void> prune_containers(Api& api, Request& request, Response& response);
 Task<void> wait_container(Api& api, Request& request, Response& response);
 Task<void> remove_container(Api& api, Request& request, Response& response);
 

@@ -110,6 +110,7 @@ task::Task<void> Daemon::start() {
         std::make_unique<http::Server>(serving_, router_, server_options(parse_host(host, config_.insecure_tcp))));
     listen(*servers_.back(), host);
   }
+  containers_.restart_containers();
 }
 
 task::Task<void> Daemon::stop() {

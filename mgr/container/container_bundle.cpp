@@ -20,11 +20,6 @@ namespace {
 
 constexpr std::size_t kPidFileBytesMax = 64;
 
-const HostFacts& host_facts() {
-  static const HostFacts facts = read_host_facts();
-  return facts;
-}
-
 void make_directory(const std::string& path, mode_t mode) {
   if (::mkdir(path.c_str(), mode) != 0) throw system_error(errno, "mkdir " + path);
   if (::chmod(path.c_str(), mode) != 0) throw system_error(errno, "chmod " + path);  // whatever the umask is
@@ -68,6 +63,11 @@ SpecInput spec_input(const Container& container) {
 }
 
 }  // namespace
+
+const HostFacts& host_facts() {
+  static const HostFacts facts = read_host_facts();
+  return facts;
+}
 
 void make_container_directories(const ContainerPaths& paths) {
   make_directory(paths.directory, 0710);

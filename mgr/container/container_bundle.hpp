@@ -8,6 +8,7 @@
 
 #include "mgr/container/container.hpp"
 #include "mgr/container/container_store.hpp"
+#include "mgr/container/spec_host_facts.hpp"
 #include "mgr/runtime/monitor.hpp"
 #include "mgr/runtime/seccomp_filters.hpp"
 
@@ -29,6 +30,9 @@ std::optional<std::string> write_bundle(const Container& container, const std::v
 
 // What the client is told beside the id of a new container: limits that this host does not have.
 std::vector<std::string> creation_warnings(const Container& container);
+
+// What this host has; read once.
+const HostFacts& host_facts();
 
 ContainerRecord record_of(const ContainerSnapshot& snapshot);
 MonitoredContainer monitored(const Container& container);

@@ -58,6 +58,19 @@ struct LogConfig {
   bool operator==(const LogConfig&) const = default;
 };
 
+// When an exited container is started again.
+struct RestartPolicy {
+  enum class When { kNo, kAlways, kUnlessStopped, kOnFailure };
+
+  When when = When::kNo;
+  int maximum_retry_count = 0;  // on-failure: 0 is without end
+
+  bool operator==(const RestartPolicy&) const = default;
+};
+
+// "no", "always", "unless-stopped", "on-failure".
+std::string_view to_string(RestartPolicy::When when);
+
 inline constexpr int64_t kDefaultShmSize = 64 * 1024 * 1024;
 
 // Docker's HostConfig: how the container meets the host. 0 and empty mean "not asked for" unless said otherwise.
@@ -65,6 +78,7 @@ struct HostConfig {
   std::vector<MountConfig> mounts;
   LogConfig log;
   std::string network_mode = "default";  // default, bridge, none, host
+  RestartPolicy restart;
   bool auto_remove = false;
   std::array<int, 2> console_size{};           // height, width
   std::vector<std::string> cap_add, cap_drop;  // "CAP_..." or "ALL"

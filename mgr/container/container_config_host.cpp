@@ -70,26 +70,6 @@ std::string parse_network_mode(JsonFields& host) {
   refuse_unsupported(host.full_name("NetworkMode") + " \"" + mode + "\"");
 }
 
-// No process of Quoll would start such a container again, so that it is refused rather than recorded.
-void parse_restart_policy(JsonFields& host) {
-  const nlohmann::json* json = host.value("RestartPolicy");
-  if (json == nullptr) return;
-  JsonFields policy(*json, host.full_name("RestartPolicy."));
-  const std::string name = policy.text("Name");
-  const int64_t retries = policy.number("MaximumRetryCount");
-  if (name == "always" || name == "unless-stopped" || name == "on-failure") {
-    refuse_unsupported(host.full_name("RestartPolicy") + " \"" + name + "\"");
-  }
-  if (!name.empty() && name != "no") {
-    refuse_value(policy.full_name("Name"), "invalid restart policy: unknown policy '" + name +
-                                               "'; use one of 'no', 'always', 'on-failure', or 'unless-stopped'");
-  }
-  if (retries != 0) {
-    refuse_value(policy.full_name("MaximumRetryCount"),
-                 "invalid restart policy: maximum retry count can only be used with 'on-failure'");
-  }
-}
-
 std::array<int, 2> parse_console_size(JsonFields& host) {
   const nlohmann::json::array_t& list = host.list("ConsoleSize");
   if (list.empty()) return {};
@@ -164,8 +144,11 @@ HostConfig parse_host_config(const nlohmann::json& json) {
   into.mounts = parse_mounts(host);
   into.log = parse_log_config(host);
   into.network_mode = parse_network_mode(host);
-  parse_restart_policy(host);
+  into.restart = parse_restart_policy(host);
   into.auto_remove = host.flag("AutoRemove");
+  if (into.auto_remove && into.restart.when != RestartPolicy::When::kNo) {
+    throw Error(ErrorClass::kInvalidArgument, "can't create 'AutoRemove' container with restart policy");
+  }
   into.console_size = parse_console_size(host);
   into.cgroupns_mode = parse_mode(host, "CgroupnsMode", "cgroup namespace", {"private", "host"});
   into.ipc_mode = parse_mode(host, "IpcMode", "IPC", {"private", "shareable", "host", "none"});

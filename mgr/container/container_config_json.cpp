@@ -119,7 +119,6 @@ void add_unsupported_defaults(json& into) {
   into["PublishAllPorts"] = false;
   into["OomKillDisable"] = false;
   into["MemorySwappiness"] = nullptr;
-  into["RestartPolicy"] = {{"Name", "no"}, {"MaximumRetryCount", 0}};
 }
 
 }  // namespace
@@ -155,6 +154,8 @@ json host_config_inspect_json(const HostConfig& host) {
       {"ContainerIDFile", host.container_id_file},
       {"LogConfig", {{"Type", host.log.driver}, {"Config", host.log.options}}},
       {"NetworkMode", host.network_mode},
+      {"RestartPolicy",
+       {{"Name", to_string(host.restart.when)}, {"MaximumRetryCount", host.restart.maximum_retry_count}}},
       {"AutoRemove", host.auto_remove},
       {"ConsoleSize", host.console_size},
       {"CapAdd", null_if_empty(host.cap_add)},

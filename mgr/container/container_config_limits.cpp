@@ -193,6 +193,8 @@ void parse_resources(JsonFields& host, HostConfig& into) {
   into.memory_reservation = host.number("MemoryReservation");
   into.memory_swap = host.number("MemorySwap");
   check_memory(into);
+  // Without a word on swap a limited container may use as much of it again, as Docker has it.
+  if (into.memory > 0 && into.memory_swap == 0 && into.memory <= INT64_MAX / 2) into.memory_swap = into.memory * 2;
   into.cpu_shares = host.number("CpuShares");
   into.nano_cpus = host.number("NanoCpus");
   into.cpu_period = host.number("CpuPeriod");

@@ -16,6 +16,9 @@ std::vector<MountConfig> parse_mounts(JsonFields& host);
 // HostConfig.LogConfig.
 LogConfig parse_log_config(JsonFields& host);
 
+// HostConfig.RestartPolicy, and that of an update's body.
+RestartPolicy parse_restart_policy(JsonFields& host);
+
 // HostConfig whole.
 HostConfig parse_host_config(const nlohmann::json& json);
 

@@ -119,8 +119,6 @@ TEST(container_config, what_is_not_done_yet_is_refused_by_name) {
       {R"("Mounts":[{"Type":"volume","Target":"/x"}])", "HostConfig.Mounts[0].Type \"volume\""},
       {R"("Mounts":[{"Type":"bind","Source":"/a","Target":"/x","BindOptions":{"ReadOnlyForceRecursive":true}}])",
        "HostConfig.Mounts[0].BindOptions.ReadOnlyForceRecursive"},
-      {R"("RestartPolicy":{"Name":"always"})", "HostConfig.RestartPolicy \"always\""},
-      {R"("RestartPolicy":{"Name":"on-failure","MaximumRetryCount":3})", "HostConfig.RestartPolicy \"on-failure\""},
       {R"("LogConfig":{"Type":"syslog"})", "HostConfig.LogConfig.Type \"syslog\""},
       {R"("LogConfig":{"Type":"json-file","Config":{"tag":"x"}})", "HostConfig.LogConfig.Config.tag"},
       {R"("NetworkMode":"mynet")", "HostConfig.NetworkMode \"mynet\""},

@@ -1,4 +1,4 @@
-// A container's runs: start, the exit, stop, restart, kill.
+// A container's runs: start, the exit, stop, restart, kill. What the restart policy adds is in container_restart.cpp.
 #include <poll.h>
 
 #include <chrono>
@@ -7,6 +7,7 @@
 #include "mgr/container/container_bundle.hpp"
 #include "mgr/container/container_manager.hpp"
 #include "mgr/container/container_signal.hpp"
+#include "mgr/container/restart_policy.hpp"
 #include "mgr/image/image_store.hpp"
 #include "mgr/image/remove_tree.hpp"
 #include "mgr/wall_clock.hpp"
@@ -48,10 +49,22 @@ task::Task<void> ContainerManager::start(std::shared_ptr<Container> container) {
 
 task::Task<void> ContainerManager::start_locked(std::shared_ptr<Container> container) {
   const ContainerStatus status = container->state().status;
+  if (status == ContainerStatus::kPaused) {
+    throw Error(ErrorClass::kConflict, "cannot start a paused container, try unpause instead");
+  }
   if (is_running(status)) throw Error(ErrorClass::kNotModified, "container " + container->id() + " is running");
   if (!can_start(status)) {
     throw Error(ErrorClass::kConflict, "container is marked for removal and cannot be started");
   }
+  container->update_state([](ContainerState& state) {
+    state.restart_count = 0;
+    state.restart_delay_ms = 0;
+    state.stopped_by_user = false;
+  });
+  co_await begin_run(std::move(container));
+}
+
+task::Task<void> ContainerManager::begin_run(std::shared_ptr<Container> container) {
   co_await container->cleaned_up().wait();
   container->cleaned_up().reset();
   std::optional<Error> failure;
@@ -90,12 +103,13 @@ task::Task<void> ContainerManager::undo_start(std::shared_ptr<Container> contain
   co_await runtime_delete(options_.programs, container->id());
   container->set_init_process(UniqueFd());
   if (container->log()) container->log()->set_ended();
-  container->update_state([&](ContainerState& state) {
+  const ContainerState state = container->update_state([&](ContainerState& state) {
     state.mark_start_failed(start_failure_code(failure.message()), failure.message());
   });
   container->cleaned_up().set();
   changed();
   co_await succeeds(container->id(), save_state(container));
+  if (state.status == ContainerStatus::kExited) container->tell_exited(state.exit_code);  // a restart that failed
   if (container->config()->host.auto_remove) {
     scope_.spawn_on(worker_, "mgr.ContainerManager: remove", remove_when_exited(container));
   }
@@ -122,14 +136,20 @@ task::Task<void> ContainerManager::finish_run(std::shared_ptr<Container> contain
     container->log()->set_ended();
     if (container->log()->rotates()) log_watcher_.remove(container->log());
   }
-  const auto exit =
-      co_await task::blocking([&] { return read_exit_status(container->paths().bundle, container->id()); });
+  const std::string& bundle = container->paths().bundle;
+  const auto exit = co_await task::blocking([&] { return read_exit_status(bundle, container->id()); });
+  const bool killed_for_memory = co_await task::blocking([&] { return was_killed_for_memory(bundle); });
   container->set_init_process(UniqueFd());
+  const auto config = container->config();
   const ContainerState state = container->update_state([&](ContainerState& changing) {
-    changing.mark_exited(exit ? exit->code : 255, false, exit ? exit->finished_at_ns : wall_now_ns());
+    changing.mark_exited(exit ? exit->code : 255, killed_for_memory, exit ? exit->finished_at_ns : wall_now_ns());
     if (!exit) changing.error = "the container's monitor was killed";
+    if (!stopping_ && restarts_after_exit(config->host.restart, changing)) {
+      changing.mark_restarting(next_restart_delay_ms(changing));
+    }
   });
   changed();
+  if (killed_for_memory) publish(*container, "oom");
   publish(*container, "die",
           {{"exitCode", std::to_string(state.exit_code)},
            {"execDuration", std::to_string((state.finished_at_ns - state.started_at_ns) / 1'000'000'000)}});
@@ -138,9 +158,12 @@ task::Task<void> ContainerManager::finish_run(std::shared_ptr<Container> contain
   co_await runtime_delete(options_.programs, container->id());
   if (container->log()) co_await succeeds(container->id(), end_torn_record(container));
   // The bundle has the exit status, for the next daemon if the record has it not.
-  if (saved) co_await task::blocking([&] { remove_tree(container->paths().bundle); });
+  if (saved) co_await task::blocking([&] { remove_tree(bundle); });
+  if (state.status == ContainerStatus::kRestarting) {
+    restart_later(container, std::chrono::milliseconds(state.restart_delay_ms));
+  }
   container->cleaned_up().set();
-  if (container->config()->host.auto_remove) {
+  if (config->host.auto_remove) {
     scope_.spawn_on(worker_, "mgr.ContainerManager: remove", remove_when_exited(container));
   }
 }
@@ -158,6 +181,11 @@ task::Task<void> ContainerManager::stop_locked(std::shared_ptr<Container> contai
   const std::optional<int> number =
       request.signal.empty() ? stop_signal_number(*container->config()) : parse_signal(request.signal);
   if (!number) throw Error(ErrorClass::kInvalidArgument, "Invalid signal: " + request.signal);
+  if (!stopping_) co_await mark_stopped_by_user(container);
+  if (container->state().status == ContainerStatus::kRestarting) {
+    co_await cancel_restart(container);
+    co_return;
+  }
   const int timeout_s = request.timeout_s.value_or(container->config()->stop_timeout.value_or(kStopTimeoutDefault_s));
   // A stop by SIGKILL has no grace: it waits for the kernel only.
   if (*number != SIGKILL && co_await ends_after_signal(container, *number, grace_of(timeout_s))) co_return;
@@ -172,6 +200,8 @@ task::Task<bool> ContainerManager::ends_after_signal(std::shared_ptr<Container> 
   Container::Waiter exited = container->wait(WaitCondition::kNotRunning);
   try {
     if (is_running(container->state().status)) send_signal(*container, number);
+    // A frozen process gets its signal when it is thawed.
+    if (container->state().status == ContainerStatus::kPaused) co_await resume(container);
     if (grace) {
       co_await task::with_deadline(*grace, exited.result());
     } else {
@@ -199,10 +229,18 @@ void ContainerManager::send_signal(Container& container, int number) {
   publish(container, "kill", {{"signal", std::to_string(number)}});
 }
 
-void ContainerManager::kill(Container& container, const std::string& signal) {
+// Takes no lock: a container that is being stopped, and takes its time, can be killed.
+task::Task<void> ContainerManager::kill(std::shared_ptr<Container> container, std::string signal) {
   const std::optional<int> number = parse_signal(signal.empty() ? "KILL" : signal);
   if (!number) throw Error(ErrorClass::kInvalidArgument, "Invalid signal: " + signal);
-  send_signal(container, *number);
+  const bool ends = *number == SIGKILL || *number == stop_signal_number(*container->config());
+  if (ends && is_running(container->state().status)) co_await mark_stopped_by_user(container);
+  if (ends && container->state().status == ContainerStatus::kRestarting) {
+    co_await cancel_restart(container);
+    co_return;
+  }
+  send_signal(*container, *number);
+  if (ends && container->state().status == ContainerStatus::kPaused) co_await resume(container);
 }
 
 task::Task<void> ContainerManager::end_torn_record(std::shared_ptr<Container> container) {

@@ -141,6 +141,10 @@ task::Task<bool> ContainerManager::succeeds(std::string id, task::Task<void> ste
   co_return false;
 }
 
+task::Task<void> ContainerManager::save_record(ContainerRecord record) {
+  co_await task::blocking([&] { store_.update(record); });
+}
+
 task::Task<void> ContainerManager::save_state(std::shared_ptr<Container> container) {
   co_await task::blocking([&] { store_.update_state(container->id(), container->state()); });
 }
@@ -163,6 +167,7 @@ void ContainerManager::release_clients() {
 }
 
 task::Task<void> ContainerManager::stop(bool stop_containers) {
+  stopping_ = true;
   if (stop_containers) {
     std::vector<task::Task<void>> stops;
     for (const ContainerSnapshot& snapshot : list()) {

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -15,6 +16,7 @@
 #include "mgr/container/container.hpp"
 #include "mgr/container/container_names.hpp"
 #include "mgr/container/container_store.hpp"
+#include "mgr/container/container_update.hpp"
 #include "mgr/event/event_bus.hpp"
 #include "mgr/image/image_removal.hpp"
 #include "mgr/log/log_follower.hpp"
@@ -33,6 +35,11 @@ struct ContainerManagerOptions {
   std::string exec_root;                 // files of this boot: EXEC_ROOT/containers/ID
   std::string cgroup_parent = "/quoll";  // of every container's cgroup
   RuntimePrograms programs;
+};
+
+struct PrunedContainers {
+  std::vector<std::string> ids;
+  std::int64_t bytes = 0;  // what their own files took on disk
 };
 
 // What an event has beside the container's image, name and labels.
@@ -62,6 +69,8 @@ class ContainerManager {
   // Takes up what an earlier daemon has left: running containers are watched on, ended ones marked, half-made ones
   // cleaned up.
   task::Task<void> open();
+  // Starts, in the background, what the restart policies say shall run. Call when all that containers need is there.
+  void restart_containers();
   // Ends what only waits for containers on behalf of clients, followers and waits, which would hold a stop up.
   void release_clients();
   // Stops watching; with `stop_containers` stops them first. The containers' records are kept.
@@ -72,7 +81,15 @@ class ContainerManager {
   task::Task<void> stop(std::shared_ptr<Container> container, StopRequest request);
   task::Task<void> restart(std::shared_ptr<Container> container, StopRequest request);
   task::Task<void> remove(std::shared_ptr<Container> container, bool force);
-  void kill(Container& container, const std::string& signal);
+  // One that ends the container (SIGKILL, or its stop signal) counts as a stop by its user.
+  task::Task<void> kill(std::shared_ptr<Container> container, std::string signal);
+  task::Task<void> pause(std::shared_ptr<Container> container);
+  task::Task<void> unpause(std::shared_ptr<Container> container);
+  task::Task<void> rename(std::shared_ptr<Container> container, std::string name);
+  // Warnings for the client.
+  task::Task<std::vector<std::string>> update(std::shared_ptr<Container> container, ContainerUpdate change);
+  // Removes all that are not running and that `wanted` lets through. One prune at a time.
+  task::Task<PrunedContainers> prune(std::function<bool(const ContainerSnapshot&)> wanted);
 
   // Tells those who follow events what happened to `container`; for what other managers do to it (exec, archive), too.
   void publish(const Container& container, std::string action, EventAttributes more = {}) const;
@@ -98,6 +115,14 @@ class ContainerManager {
   task::Task<void> stop_locked(std::shared_ptr<Container> container, StopRequest request);
   task::Task<bool> ends_after_signal(std::shared_ptr<Container> container, int number,
                                      std::optional<std::chrono::seconds> grace);
+  // REQUIRES: the lifecycle lock, and a container that may start.
+  task::Task<void> begin_run(std::shared_ptr<Container> container);
+  void restart_later(std::shared_ptr<Container> container, std::chrono::milliseconds delay);
+  task::Task<void> restart_after(std::shared_ptr<Container> container, std::chrono::milliseconds delay);
+  task::Task<void> cancel_restart(std::shared_ptr<Container> container);
+  task::Task<void> mark_stopped_by_user(std::shared_ptr<Container> container);
+  task::Task<void> start_with_daemon(std::shared_ptr<Container> container);
+  task::Task<void> resume(std::shared_ptr<Container> container);
   task::Task<void> undo_start(std::shared_ptr<Container> container, Error failure);
   task::Task<void> remove_files(std::shared_ptr<Container> container);
   void watch(std::shared_ptr<Container> container, UniqueFd monitor);
@@ -107,6 +132,7 @@ class ContainerManager {
   task::Task<void> take_up(std::shared_ptr<Container> container);
   task::Task<bool> take_up_running(std::shared_ptr<Container> container);
   task::Task<void> end_torn_record(std::shared_ptr<Container> container);
+  task::Task<void> save_record(ContainerRecord record);
   task::Task<void> save_state(std::shared_ptr<Container> container);
   // For steps that must not keep the rest from being done: false where `step` failed, which is logged.
   task::Task<bool> succeeds(std::string id, task::Task<void> step);
@@ -122,6 +148,8 @@ class ContainerManager {
   EventBus& events_;
 
   std::atomic<std::uint64_t> generation_{1};
+  std::atomic<bool> stopping_{false};  // the daemon ends: nothing is started again
+  std::atomic<bool> pruning_{false};
   LogWatcher log_watcher_;
   SeccompFilters seccomp_filters_;
 

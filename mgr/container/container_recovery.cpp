@@ -6,6 +6,7 @@
 
 #include "mgr/container/container_bundle.hpp"
 #include "mgr/container/container_manager.hpp"
+#include "mgr/container/restart_policy.hpp"
 #include "mgr/image/image_store.hpp"
 #include "mgr/image/remove_tree.hpp"
 #include "mgr/wall_clock.hpp"
@@ -61,6 +62,14 @@ task::Task<void> ContainerManager::open() {
   changed();
 }
 
+void ContainerManager::restart_containers() {
+  for (const ContainerSnapshot& snapshot : list()) {
+    if (snapshot.state.status != ContainerStatus::kExited) continue;
+    if (!restarts_with_daemon(snapshot.config->host.restart, snapshot.state)) continue;
+    scope_.spawn_on(worker_, "mgr.Container: restart", start_with_daemon(find(snapshot.id)));
+  }
+}
+
 task::Task<void> ContainerManager::take_up(std::shared_ptr<Container> container) {
   const ContainerStatus status = container->state().status;
   if (status == ContainerStatus::kRemoving || status == ContainerStatus::kDead) {
@@ -73,10 +82,15 @@ task::Task<void> ContainerManager::take_up(std::shared_ptr<Container> container)
   // No process is left, or only one of a start that nobody was told of.
   const bool bundle_left = std::filesystem::exists(container->paths().bundle);
   if (bundle_left) co_await runtime_delete(options_.programs, container->id());
-  if (is_running(status)) {
+  if (status == ContainerStatus::kRestarting) {
+    container->update_state([](ContainerState& state) { state.change_to(ContainerStatus::kExited); });
+    co_await save_state(container);
+  } else if (is_running(status)) {
     const auto exit = read_exit_status(container->paths().bundle, container->id());
     container->update_state([&](ContainerState& state) {
-      state.mark_exited(exit ? exit->code : kUnknownExitCode, false, exit ? exit->finished_at_ns : wall_now_ns());
+      const bool killed_for_memory = was_killed_for_memory(container->paths().bundle);
+      state.mark_exited(exit ? exit->code : kUnknownExitCode, killed_for_memory,
+                        exit ? exit->finished_at_ns : wall_now_ns());
       if (!exit) state.error = "the container ended while no daemon ran, and left no exit status";
     });
     co_await save_state(container);

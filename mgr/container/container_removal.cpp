@@ -1,5 +1,8 @@
 // The end of a container's record: removal by a client, after the exit with --rm, and of what is left of one.
+#include <spdlog/spdlog.h>
+
 #include <chrono>
+#include <filesystem>
 
 #include "mgr/container/container_manager.hpp"
 #include "mgr/image/image_store.hpp"
@@ -7,8 +10,28 @@
 #include "task/blocking.hpp"
 #include "task/combine.hpp"
 #include "task/error.hpp"
+#include "task/this_task.hpp"
 
 namespace quoll::mgr {
+namespace {
+
+constexpr auto kRemovalMax = std::chrono::minutes(5);
+
+// What the files below `path` take; those that go away meanwhile count for nothing.
+std::int64_t tree_bytes(const std::filesystem::path& path) {
+  std::int64_t bytes = 0;
+  std::error_code error;
+  std::filesystem::recursive_directory_iterator each(path, error);
+  for (; !error && each != std::filesystem::recursive_directory_iterator(); each.increment(error)) {
+    std::error_code ignored;
+    if (!each->is_regular_file(ignored) || each->is_symlink(ignored)) continue;
+    const auto size = each->file_size(ignored);
+    if (!ignored) bytes += static_cast<std::int64_t>(size);
+  }
+  return bytes;
+}
+
+}  // namespace
 
 task::Task<void> ContainerManager::remove(std::shared_ptr<Container> container, bool force) {
   auto guard = co_await container->lock_lifecycle();
@@ -16,9 +39,13 @@ task::Task<void> ContainerManager::remove(std::shared_ptr<Container> container, 
   if (state.status == ContainerStatus::kRemoving) {
     throw Error(ErrorClass::kConflict, "removal of container " + container->id() + " is already in progress");
   }
+  if (!can_remove(state.status, force) && state.status == ContainerStatus::kPaused) {
+    throw Error(ErrorClass::kConflict, "cannot remove container \"/" + container->name() +
+                                           "\": container is paused and must be unpaused first");
+  }
   if (!can_remove(state.status, force)) {
-    throw Error(ErrorClass::kConflict, "cannot remove container \"/" + container->snapshot().name +
-                                           "\": container is " + std::string(to_string(state.status)) +
+    throw Error(ErrorClass::kConflict, "cannot remove container \"/" + container->name() + "\": container is " +
+                                           std::string(to_string(state.status)) +
                                            ": stop the container before removing or force remove");
   }
   if (is_running(state.status)) co_await stop_locked(container, {.timeout_s = 0, .signal = "KILL"});
@@ -44,6 +71,34 @@ task::Task<void> ContainerManager::remove(std::shared_ptr<Container> container, 
   publish(*container, "destroy");
   container->tell_removed();
   co_await task::blocking([this] { images_.release_unused(image_users()); });
+}
+
+task::Task<PrunedContainers> ContainerManager::prune(std::function<bool(const ContainerSnapshot&)> wanted) {
+  struct Pruning {
+    explicit Pruning(std::atomic<bool>& flag) : flag(flag) {
+      if (flag.exchange(true)) throw Error(ErrorClass::kConflict, "a prune operation is already running");
+    }
+    ~Pruning() { flag = false; }
+    std::atomic<bool>& flag;
+  } pruning(pruning_);
+  PrunedContainers pruned;
+  for (const ContainerSnapshot& snapshot : list()) {
+    if (is_running(snapshot.state.status) || !wanted(snapshot)) continue;
+    task::this_task::cancel_token().throw_if_cancelled();
+    const std::string upper = paths_of(snapshot.id).directory + "/upper";
+    const std::int64_t bytes = co_await task::blocking([&upper] { return tree_bytes(upper); });
+    try {
+      co_await task::shielded(kRemovalMax, remove(find(snapshot.id), false));
+    } catch (const Error& error) {
+      // Started or removed by another meanwhile; what cannot be removed stays for the next time.
+      spdlog::info("prune: container {}: {}", snapshot.id, error.message());
+      continue;
+    }
+    pruned.ids.push_back(snapshot.id);
+    pruned.bytes += bytes;
+  }
+  events_.publish({"container", "prune", "", {{"reclaimed", std::to_string(pruned.bytes)}}, 0});
+  co_return pruned;
 }
 
 task::Task<void> ContainerManager::remove_when_exited(std::shared_ptr<Container> container) {

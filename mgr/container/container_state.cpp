@@ -91,7 +91,6 @@ void ContainerState::mark_running(int init_pid, int64_t now_ns) {
   error.clear();
   oom_killed = false;
   started_at_ns = now_ns;
-  finished_at_ns = 0;
 }
 
 void ContainerState::mark_exited(int code, bool killed_for_memory, int64_t now_ns) {
@@ -104,7 +103,14 @@ void ContainerState::mark_exited(int code, bool killed_for_memory, int64_t now_n
   finished_at_ns = std::max(now_ns, started_at_ns);  // a file's time is that of the last clock tick
 }
 
+void ContainerState::mark_restarting(int64_t delay_ms) {
+  change_to(Status::kRestarting);
+  restart_delay_ms = delay_ms;
+  ++restart_count;
+}
+
 void ContainerState::mark_start_failed(int code, std::string why) {
+  if (status == Status::kRestarting) change_to(Status::kExited);
   pid = 0;
   monitor_pid = 0;
   monitor_start_time = 0;
@@ -192,11 +198,18 @@ std::string rfc3339_nano(int64_t time_ns) {
 
 nlohmann::json state_to_json(const ContainerState& state) {
   return {
-      {"status", to_string(state.status)},      {"pid", state.pid},
-      {"monitor_pid", state.monitor_pid},       {"monitor_start_time", state.monitor_start_time},
-      {"exit_code", state.exit_code},           {"error", state.error},
-      {"oom_killed", state.oom_killed},         {"started_at_ns", state.started_at_ns},
+      {"status", to_string(state.status)},
+      {"pid", state.pid},
+      {"monitor_pid", state.monitor_pid},
+      {"monitor_start_time", state.monitor_start_time},
+      {"exit_code", state.exit_code},
+      {"error", state.error},
+      {"oom_killed", state.oom_killed},
+      {"started_at_ns", state.started_at_ns},
       {"finished_at_ns", state.finished_at_ns},
+      {"restart_count", state.restart_count},
+      {"restart_delay_ms", state.restart_delay_ms},
+      {"stopped_by_user", state.stopped_by_user},
   };
 }
 
@@ -211,6 +224,10 @@ ContainerState state_from_json(const nlohmann::json& json) try {
   state.oom_killed = json.at("oom_killed").get<bool>();
   state.started_at_ns = json.at("started_at_ns").get<int64_t>();
   state.finished_at_ns = json.at("finished_at_ns").get<int64_t>();
+  // Records of earlier versions have none of these.
+  state.restart_count = json.value("restart_count", 0);
+  state.restart_delay_ms = json.value("restart_delay_ms", int64_t{0});
+  state.stopped_by_user = json.value("stopped_by_user", false);
   return state;
 } catch (const nlohmann::json::exception& error) {
   throw Error(ErrorClass::kInvalidArgument, std::string("stored container state: ") + error.what());

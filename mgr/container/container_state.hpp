@@ -42,6 +42,9 @@ struct ContainerState {
   bool oom_killed = false;
   int64_t started_at_ns = 0;
   int64_t finished_at_ns = 0;
+  int restart_count = 0;         // by the restart policy, since the last start that a client asked for
+  int64_t restart_delay_ms = 0;  // before the last of them; 0 is none yet
+  bool stopped_by_user = false;  // since the last start: the restart policy does not start it again
 
   // Changes the status.
   //
@@ -51,7 +54,10 @@ struct ContainerState {
   // The three changes that move several fields together.
   void mark_running(int init_pid, int64_t now_ns);
   void mark_exited(int code, bool killed_for_memory, int64_t now_ns);
-  // A start that did not get as far as a process: the status stays, `why` and the code are kept.
+  // Behind mark_exited(): the restart policy starts it again after the delay.
+  void mark_restarting(int64_t delay_ms);
+  // A start that did not get as far as a process: the status stays, or falls back to kExited from kRestarting; `why`
+  // and the code are kept.
   void mark_start_failed(int code, std::string why);
 
   bool operator==(const ContainerState&) const = default;

@@ -87,7 +87,7 @@ TEST(container_state, a_run_sets_and_clears_its_fields_together) {
   EXPECT_EQ(state.finished_at_ns, 20);
   state.mark_running(43, 30);
   EXPECT_FALSE(state.oom_killed);
-  EXPECT_EQ(state.finished_at_ns, 0);
+  EXPECT_EQ(state.finished_at_ns, 20);  // of the run before, as Docker shows it
 }
 
 TEST(container_state, inspect_json_computes_dockers_booleans) {
@@ -109,7 +109,7 @@ TEST(container_state, inspect_json_computes_dockers_booleans) {
 }
 
 TEST(container_state, stored_json_is_read_back_whole_and_damage_is_named) {
-  ContainerState state{Status::kExited, 0, 7, 99, 3, "why", true, 11, 12};
+  ContainerState state{Status::kExited, 0, 7, 99, 3, "why", true, 11, 12, 5, 400, true};
   EXPECT_EQ(state_from_json(state_to_json(state)), state);
   nlohmann::json broken = state_to_json(state);
   broken.erase("exit_code");

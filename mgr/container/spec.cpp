@@ -28,10 +28,7 @@ json memory(const HostConfig& host, const HostFacts& facts, std::vector<std::str
   if (host.memory > 0) limits["limit"] = host.memory;
   if (host.memory_reservation > 0) limits["reservation"] = host.memory_reservation;
   if (facts.has_swap_limit) {
-    // Without a word on swap a limited container may use as much of it again, as Docker has it.
     if (host.memory_swap != 0) limits["swap"] = host.memory_swap;
-    if (host.memory_swap == 0 && host.memory > 0)
-      limits["swap"] = host.memory > INT64_MAX / 2 ? INT64_MAX : host.memory * 2;
   } else if (host.memory_swap > 0) {
     warnings.emplace_back("this host's kernel does not limit swap: memory is limited without swap");
   }
@@ -50,18 +47,6 @@ json cpu(const HostConfig& host) {
   if (!host.cpuset_cpus.empty()) limits["cpus"] = host.cpuset_cpus;
   if (!host.cpuset_mems.empty()) limits["mems"] = host.cpuset_mems;
   return limits;
-}
-
-json resources(const HostConfig& host, const HostFacts& facts, std::vector<std::string>& warnings) {
-  json all = {{"devices", default_device_rules()}};
-  if (json limits = memory(host, facts, warnings); !limits.empty()) all["memory"] = std::move(limits);
-  if (json limits = cpu(host); !limits.empty()) all["cpu"] = std::move(limits);
-  if (host.pids_limit > 0) all["pids"] = {{"limit", host.pids_limit}};
-  if (host.blkio_weight > 0 && facts.has_blkio_weight) all["blockIO"] = {{"weight", host.blkio_weight}};
-  if (host.blkio_weight > 0 && !facts.has_blkio_weight) {
-    warnings.emplace_back("this host's kernel has no block I/O weight: it was left out");
-  }
-  return all;
 }
 
 json sysctls(const ContainerConfig& config, const HostFacts& facts) {
@@ -89,6 +74,18 @@ void add_root_propagation(const HostConfig& host, json& into) {
 }
 
 }  // namespace
+
+json spec_limits(const HostConfig& host, const HostFacts& facts, std::vector<std::string>& warnings) {
+  json all = json::object();
+  if (json limits = memory(host, facts, warnings); !limits.empty()) all["memory"] = std::move(limits);
+  if (json limits = cpu(host); !limits.empty()) all["cpu"] = std::move(limits);
+  if (host.pids_limit != 0) all["pids"] = {{"limit", host.pids_limit}};
+  if (host.blkio_weight > 0 && facts.has_blkio_weight) all["blockIO"] = {{"weight", host.blkio_weight}};
+  if (host.blkio_weight > 0 && !facts.has_blkio_weight) {
+    warnings.emplace_back("this host's kernel has no block I/O weight: it was left out");
+  }
+  return all;
+}
 
 uint64_t bounding_capabilities(const HostConfig& host, uint64_t bounding, std::vector<std::string>& warnings) {
   const auto bits_of = [](const std::vector<std::string>& names) {
@@ -123,8 +120,9 @@ json spec_linux(const ContainerConfig& config, const SpecInput& input, const Hos
   json section = {
       {"namespaces", namespaces(host, facts)},
       {"cgroupsPath", input.cgroup},
-      {"resources", resources(host, facts, warnings)},
+      {"resources", spec_limits(host, facts, warnings)},
   };
+  section["resources"]["devices"] = default_device_rules();
   if (json values = sysctls(config, facts); !values.empty()) section["sysctl"] = std::move(values);
   const std::vector<std::string> none;
   section["maskedPaths"] = host.masked_paths.value_or(host.privileged ? none : default_masked_paths());

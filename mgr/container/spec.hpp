@@ -35,6 +35,9 @@ nlohmann::json build_spec(const ContainerConfig& config, const SpecInput& input,
 // added and dropped, as far as `bounding` has them. What is asked for and is not there makes a warning.
 uint64_t bounding_capabilities(const HostConfig& host, uint64_t bounding, std::vector<std::string>& warnings);
 
+// The `resources` that an update of a running container hands to the runtime: limits, and no device rules.
+nlohmann::json spec_limits(const HostConfig& host, const HostFacts& facts, std::vector<std::string>& warnings);
+
 // The parts of build_spec(), one file each.
 nlohmann::json spec_process(const ContainerConfig& config, const SpecInput& input, const HostFacts& facts,
                             uint64_t capabilities, std::vector<std::string>& warnings);

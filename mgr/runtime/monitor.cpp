@@ -130,11 +130,20 @@ int read_pid_file(const std::string& path) {
   return pid;
 }
 
-task::Task<task::CommandResult> run_runtime(const RuntimePrograms& programs, std::vector<std::string> arguments) {
+task::Task<task::CommandResult> run_runtime(const RuntimePrograms& programs, std::vector<std::string> arguments,
+                                            std::string input = "") {
   arguments.insert(arguments.begin(), {programs.runtime, "--root", programs.state_directory});
   task::CommandOptions options;
   options.env = program_environment();
+  options.standard_input = std::move(input);
   co_return co_await task::run_command(std::move(arguments), std::move(options));
+}
+
+task::Task<void> require_success(task::Task<task::CommandResult> command, std::string what) {
+  const task::CommandResult result = co_await std::move(command);
+  if (!result.exit.success()) {
+    throw Error(ErrorClass::kInternal, what + ": " + in_gos_words(result.standard_error));
+  }
 }
 
 }  // namespace
@@ -169,6 +178,7 @@ task::Task<MonitorProcesses> create_with_monitor(const RuntimePrograms& programs
   options.env = program_environment();
   options.env->push_back("_OCI_SYNCPIPE=" + std::to_string(kSyncPipe));
   options.inherited_fds = {{writing.get(), kSyncPipe}};
+  options.working_directory = container.bundle;  // where the monitor leaves word of a kill for memory
   task::Process launcher = task::Process::start(options);
   writing.reset();
 
@@ -201,6 +211,19 @@ task::Task<std::optional<std::string>> runtime_status(const RuntimePrograms& pro
   co_return json.value("status", "");
 }
 
+task::Task<void> runtime_pause(const RuntimePrograms& programs, const std::string& id) {
+  co_await require_success(run_runtime(programs, {"pause", id}), "cannot pause container " + id);
+}
+
+task::Task<void> runtime_resume(const RuntimePrograms& programs, const std::string& id) {
+  co_await require_success(run_runtime(programs, {"resume", id}), "cannot resume container " + id);
+}
+
+task::Task<void> runtime_update(const RuntimePrograms& programs, const std::string& id, std::string resources) {
+  co_await require_success(run_runtime(programs, {"update", "--resources", "/dev/stdin", id}, std::move(resources)),
+                           "cannot update container " + id);
+}
+
 void request_log_reopen(const std::string& bundle) {
   const UniqueFd control(::open((bundle + "/ctl").c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC));
   if (!control) return;
@@ -209,6 +232,8 @@ void request_log_reopen(const std::string& bundle) {
     spdlog::warn("{}: the monitor takes no request: {}", bundle, std::strerror(errno));
   }
 }
+
+bool was_killed_for_memory(const std::string& bundle) { return ::access((bundle + "/oom").c_str(), F_OK) == 0; }
 
 std::optional<ExitStatus> read_exit_status(const std::string& bundle, const std::string& id) {
   const std::string path = bundle + "/exit/" + id;

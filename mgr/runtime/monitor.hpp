@@ -56,6 +56,15 @@ task::Task<void> runtime_delete(const RuntimePrograms& programs, const std::stri
 // The runtime's word for the container ("created", "running", "stopped"); nothing where it has none.
 task::Task<std::optional<std::string>> runtime_status(const RuntimePrograms& programs, const std::string& id);
 
+// Freezes and thaws all processes of the container. Errors: kInternal with the runtime's own words.
+task::Task<void> runtime_pause(const RuntimePrograms& programs, const std::string& id);
+task::Task<void> runtime_resume(const RuntimePrograms& programs, const std::string& id);
+
+// Changes the limits of a running container; `resources` is the spec's object of that name.
+//
+// Errors: kInternal with the runtime's own words.
+task::Task<void> runtime_update(const RuntimePrograms& programs, const std::string& id, std::string resources);
+
 // Asks the monitor to close its log file and open a new one. Never blocks; a monitor that is gone is ignored.
 void request_log_reopen(const std::string& bundle);
 
@@ -64,6 +73,8 @@ struct ExitStatus {
   int code = 0;
   std::int64_t finished_at_ns = 0;
 };
+// Whether the kernel killed a process of the run for memory.
+bool was_killed_for_memory(const std::string& bundle);
 std::optional<ExitStatus> read_exit_status(const std::string& bundle, const std::string& id);
 
 // Field 22 of /proc/PID/stat; 0 where there is no such process.

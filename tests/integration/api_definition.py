@@ -16,6 +16,8 @@ FOLDERS = [os.environ.get("QUOLL_API_DEFINITIONS", ""), os.path.join(os.path.dir
 VERSION = "1.51"
 # Pointers that dockerd writes as null where nobody has set them, though the definition does not say so.
 NULL_POINTERS = ("MemorySwappiness", "OomKillDisable")
+# Fields of v1.24 that today's definition leaves out and dockerd still sends.
+EARLIER_FIELDS = {("GET", "/events"): ("status", "id", "from")}
 
 
 def path_of(name):
@@ -67,7 +69,10 @@ class Definition:
         answer = self.routes[method, pattern]["responses"].get(status)
         if not answer or "schema" not in answer:
             return None
-        return jsonschema.Draft4Validator(self._strict(answer["schema"], ()))
+        strict = self._strict(answer["schema"], ())
+        for name in EARLIER_FIELDS.get((method, pattern), ()):
+            strict["properties"][name] = {"type": "string"}
+        return jsonschema.Draft4Validator(strict)
 
     def _strict(self, schema, seen):
         """As JSON schema, references replaced, with no field allowed that is not named."""
