@@ -36,6 +36,12 @@ Task<void> prune_containers(Api& api, Request& request, Response& response);
 Task<void> wait_container(Api& api, Request& request, Response& response);
 Task<void> remove_container(Api& api, Request& request, Response& response);
 
+// archive.cpp
+Task<void> stat_archive(Api& api, Request& request, Response& response);
+Task<void> get_archive(Api& api, Request& request, Response& response);
+Task<void> put_archive(Api& api, Request& request, Response& response);
+Task<void> export_container(Api& api, Request& request, Response& response);
+
 // logs.cpp
 Task<void> logs_container(Api& api, Request& request, Response& response);
 

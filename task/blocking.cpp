@@ -15,7 +15,10 @@ namespace {
 constexpr auto kIdleTime = std::chrono::seconds(5);
 }
 
-BlockingPool& blocking_pool_of(TaskRecord& task) { return task.worker->runtime().blocking_pool(); }
+BlockingPool& blocking_pool_of(TaskRecord& task, BlockingPace pace) {
+  Runtime& runtime = task.worker->runtime();
+  return pace == BlockingPace::kPeer ? runtime.peer_pool() : runtime.blocking_pool();
+}
 
 BlockingPool::BlockingPool(std::size_t threads_max, ThreadStarter start_thread)
     : threads_max_(threads_max), start_thread_(std::move(start_thread)) {

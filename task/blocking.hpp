@@ -1,8 +1,11 @@
 // The one way to make a blocking call: co_await blocking(f) runs f on a thread of the pool, in state `syscall`.
+// blocking_at_peers_pace(f) is for what waits for a client or a server inside (an upload that is unpacked while it
+// comes): it has threads of its own, so that a peer that stands still keeps nobody from the disk.
 #pragma once
 
 #include <condition_variable>
 #include <cstddef>
+#include <cstdint>
 #include <deque>
 #include <exception>
 #include <functional>
@@ -57,7 +60,9 @@ class BlockingPool {
   bool stopping_ = false;    // guarded by mutex_
 };
 
-BlockingPool& blocking_pool_of(TaskRecord& task);
+enum class BlockingPace : std::uint8_t { kDisk, kPeer };
+
+BlockingPool& blocking_pool_of(TaskRecord& task, BlockingPace pace);
 
 // Cancel: the call itself cannot be cut short. A function that takes a std::stop_token is told; the await returns
 //         when the function does, with its value or its exception.
@@ -74,13 +79,14 @@ class BlockingWait final : public Wait, private BlockingPool::Job {
   using Result = decltype(call(std::declval<F&>(), std::stop_token()));
 
  public:
-  explicit BlockingWait(F function) : Wait(TaskState::kSyscall), function_(std::move(function)) {}
+  BlockingWait(F function, BlockingPace pace)
+      : Wait(TaskState::kSyscall), function_(std::move(function)), pace_(pace) {}
   bool await_ready() const noexcept { return token_cancelled(); }
   void await_suspend(std::coroutine_handle<> self) {
     started_ = true;
     suspend(self);
     try {
-      blocking_pool_of(*task_).submit(*this);
+      blocking_pool_of(*task_, pace_).submit(*this);
     } catch (...) {
       unsuspend();
       throw;
@@ -108,6 +114,7 @@ class BlockingWait final : public Wait, private BlockingPool::Job {
   }
 
   F function_;
+  const BlockingPace pace_;
   std::stop_source stop_ = kTakesToken ? std::stop_source() : std::stop_source(std::nostopstate);
   bool started_ = false;
   std::exception_ptr failure_;
@@ -117,7 +124,12 @@ class BlockingWait final : public Wait, private BlockingPool::Job {
 // `function` takes nothing or a std::stop_token. What it refers to outlives the await.
 template <typename F>
 BlockingWait<F> blocking(F function) {
-  return BlockingWait<F>(std::move(function));
+  return BlockingWait<F>(std::move(function), BlockingPace::kDisk);
+}
+
+template <typename F>
+BlockingWait<F> blocking_at_peers_pace(F function) {
+  return BlockingWait<F>(std::move(function), BlockingPace::kPeer);
 }
 
 }  // namespace quoll::task

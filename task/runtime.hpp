@@ -21,6 +21,8 @@ std::uint64_t next_task_id();
 // Signals:  makes the process ignore SIGPIPE where it had the default action.
 class Runtime {
  public:
+  static constexpr std::size_t kPeerThreadsMax = 256;
+
   explicit Runtime(Clock& clock = Clock::system(), std::size_t blocking_threads_max = 16);
   ~Runtime();
   Runtime(const Runtime&) = delete;
@@ -31,6 +33,8 @@ class Runtime {
   Worker& worker(std::size_t index) { return *workers_.at(index); }
   std::size_t task_count() const;
   BlockingPool& blocking_pool() { return blocking_pool_; }
+  // For jobs that wait for a peer; see blocking_at_peers_pace().
+  BlockingPool& peer_pool() { return peer_pool_; }
   Clock& clock() { return clock_; }
 
   void start();  // a thread for each worker
@@ -41,6 +45,7 @@ class Runtime {
   Clock& clock_;
   std::vector<std::unique_ptr<Worker>> workers_;
   BlockingPool blocking_pool_;
+  BlockingPool peer_pool_{kPeerThreadsMax};
   std::vector<std::thread> threads_;
 };
 

@@ -1,5 +1,6 @@
 #include "mgr/container/container.hpp"
 
+#include <fcntl.h>
 #include <sys/syscall.h>
 
 #include <cerrno>
@@ -74,6 +75,11 @@ ContainerState Container::state() const {
 void Container::set_init_process(UniqueFd process) {
   std::lock_guard lock(mutex_);
   init_process_ = std::move(process);
+}
+
+UniqueFd Container::init_process() const {
+  std::lock_guard lock(mutex_);
+  return UniqueFd(init_process_ ? ::fcntl(init_process_.get(), F_DUPFD_CLOEXEC, 0) : -1);
 }
 
 void Container::signal(int number) {

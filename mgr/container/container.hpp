@@ -84,6 +84,8 @@ class Container {
 
   // The init process's descriptor, for signals; empty while not running.
   void set_init_process(UniqueFd process);
+  // A descriptor of one's own; empty while not running.
+  UniqueFd init_process() const;
   // Errors: kConflict in Docker's words where it does not run.
   void signal(int number);
 

@@ -71,7 +71,7 @@ task::Task<void> ContainerManager::begin_run(std::shared_ptr<Container> containe
   try {
     const SeccompFilters* const filters = options_.programs.is_crun ? &seccomp_filters_ : nullptr;
     std::optional<std::string> profile = co_await task::blocking([this, &container, filters] {
-      return write_bundle(*container, images_.layer_directories(container->image_id()), filters);
+      return write_bundle(*container, layers_of(*container), filters);
     });
     const MonitorProcesses processes = co_await create_with_monitor(options_.programs, monitored(*container));
     UniqueFd monitor = open_process(processes.monitor_pid, processes.monitor_start_time);

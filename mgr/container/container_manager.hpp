@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "mgr/container/container.hpp"
+#include "mgr/container/container_files.hpp"
 #include "mgr/container/container_names.hpp"
 #include "mgr/container/container_store.hpp"
 #include "mgr/container/container_update.hpp"
@@ -91,6 +92,12 @@ class ContainerManager {
   // Removes all that are not running and that `wanted` lets through. One prune at a time.
   task::Task<PrunedContainers> prune(std::function<bool(const ContainerSnapshot&)> wanted);
 
+  // The container's files, in its own namespace or in one made for the purpose. Waits for a start, stop or removal
+  // that goes on. Errors: kConflict where it is being removed.
+  task::Task<FileAccess> open_files(std::shared_ptr<Container> container, FilesView view);
+  // The lower layers of its root, the topmost first. Thread: any; blocks on the disk.
+  std::vector<std::filesystem::path> layers_of(const Container& container) const;
+
   // Tells those who follow events what happened to `container`; for what other managers do to it (exec, archive), too.
   void publish(const Container& container, std::string action, EventAttributes more = {}) const;
 
@@ -111,6 +118,7 @@ class ContainerManager {
   struct Bundle;
 
   ContainerPaths paths_of(const std::string& id) const;
+  std::string init_layer() const { return options_.root + "/init"; }
   task::Task<void> start_locked(std::shared_ptr<Container> container);
   task::Task<void> stop_locked(std::shared_ptr<Container> container, StopRequest request);
   task::Task<bool> ends_after_signal(std::shared_ptr<Container> container, int number,

@@ -25,6 +25,7 @@ constexpr auto kLogReopenWait = std::chrono::milliseconds(200);
 
 task::Task<void> ContainerManager::open() {
   log_watcher_.start(worker_);
+  co_await task::blocking([this] { make_init_layer(init_layer()); });
   const auto records = co_await task::blocking([this] { return store_.load_all(); });
   for (const ContainerRecord& record : records) {
     const ContainerPaths paths = paths_of(record.id);

@@ -130,7 +130,7 @@ TEST_F(ImageStoreFailureTest, an_index_that_names_itself_is_refused) {
 TEST_F(ImageStoreFailureTest, an_attack_in_the_last_of_many_layers_leaves_nothing) {
   ImageSpec spec = small_image({"evil:1"});
   spec.layers.push_back(tar({symlink("s", "/"), file("s/../../../../escape")}));
-  EXPECT_THAT(load_failure(docker_archive({spec})).message(), HasSubstr("leads outside the layer"));
+  EXPECT_THAT(load_failure(docker_archive({spec})).message(), HasSubstr("leads outside the archive's root"));
   expect_nothing_left();
 }
 

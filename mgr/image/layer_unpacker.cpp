@@ -4,8 +4,8 @@
 #include <vector>
 
 #include "mgr/image/digest.hpp"
-#include "mgr/image/layer_writer.hpp"
 #include "mgr/image/tar_reader.hpp"
+#include "mgr/image/tree_writer.hpp"
 #include "task/error.hpp"
 
 namespace quoll::mgr {
@@ -49,7 +49,7 @@ void throw_if_stopped(const std::stop_token& stop) {
 LayerContent unpack_layer(ByteSource source, int root_fd, std::stop_token stop) {
   DigestedStream stream(std::move(source), stop);
   TarReader reader([&stream](std::span<char> buffer) { return stream.read(buffer); }, OuterCompression::kNone);
-  LayerWriter writer(root_fd);
+  TreeWriter writer(root_fd, {.layer = true});
   while (reader.next()) {
     throw_if_stopped(stop);
     writer.add(reader.entry(), reader);

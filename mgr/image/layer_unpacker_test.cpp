@@ -221,7 +221,7 @@ TEST_F(LayerUnpackerTest, bookkeeping_of_aufs_is_skipped) {
 
 TEST_F(LayerUnpackerTest, dot_dot_is_refused) {
   for (const char* name : {"../outside/x", "a/../../outside/x", "..", "./../x", "/../outside/x"}) {
-    EXPECT_THAT(refusal({file(name)}), HasSubstr("leads outside the layer")) << name;
+    EXPECT_THAT(refusal({file(name)}), HasSubstr("leads outside the archive's root")) << name;
   }
   expect_outside_untouched();
 }
@@ -280,10 +280,10 @@ TEST_F(LayerUnpackerTest, a_parent_replaced_through_a_link_to_itself_is_looked_u
 
 TEST_F(LayerUnpackerTest, hard_links_to_the_outside_are_refused) {
   for (const std::string target : {"../outside/secret", "/../outside/secret"}) {
-    EXPECT_THAT(refusal({hard_link("l", target)}), HasSubstr("link target leads outside the layer"));
+    EXPECT_THAT(refusal({hard_link("l", target)}), HasSubstr("link target leads outside the archive's root"));
   }
-  EXPECT_THAT(refusal({hard_link("l", (outside_ / "secret").string())}), HasSubstr("not in the layer"));
-  EXPECT_THAT(refusal({symlink("s", outside_.string()), hard_link("l", "s/secret")}), HasSubstr("not in the layer"));
+  EXPECT_THAT(refusal({hard_link("l", (outside_ / "secret").string())}), HasSubstr("which is not there"));
+  EXPECT_THAT(refusal({symlink("s", outside_.string()), hard_link("l", "s/secret")}), HasSubstr("which is not there"));
   expect_outside_untouched();
 }
 

@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <string_view>
+#include <utility>
 
 #include "task/error.hpp"
 
@@ -48,17 +49,37 @@ void set_layers(int context, const std::vector<std::string>& directories) {
     throw system_error(errno, "overlay: layers");
 }
 
+UniqueFd new_context() {
+  UniqueFd context(static_cast<int>(::syscall(SYS_fsopen, "overlay", FSOPEN_CLOEXEC)));
+  if (!context) throw system_error(errno, "overlay");
+  return context;
+}
+
+UniqueFd mount_context(int context, unsigned attributes) {
+  if (set_option(context, FSCONFIG_CMD_CREATE, nullptr, nullptr) != 0) throw system_error(errno, "overlay");
+  UniqueFd root(static_cast<int>(::syscall(SYS_fsmount, context, FSMOUNT_CLOEXEC, attributes)));
+  if (!root) throw system_error(errno, "overlay");
+  return root;
+}
+
 }  // namespace
 
 UniqueFd open_detached_overlay(const std::vector<std::string>& directories) {
-  const UniqueFd context(static_cast<int>(::syscall(SYS_fsopen, "overlay", FSOPEN_CLOEXEC)));
-  if (!context) throw system_error(errno, "overlay");
+  const UniqueFd context = new_context();
   set_layers(context.get(), directories);
-  if (set_option(context.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr) != 0) throw system_error(errno, "overlay");
-  constexpr unsigned kAttributes = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
-  UniqueFd root(static_cast<int>(::syscall(SYS_fsmount, context.get(), FSMOUNT_CLOEXEC, kAttributes)));
-  if (!root) throw system_error(errno, "overlay");
-  return root;
+  return mount_context(context.get(), MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+}
+
+UniqueFd open_writable_overlay(const std::vector<std::filesystem::path>& layers, const std::string& upper,
+                               const std::string& work) {
+  const UniqueFd context = new_context();
+  set_layers(context.get(), {layers.begin(), layers.end()});
+  for (const auto& [key, value] : {std::pair{"upperdir", &upper}, {"workdir", &work}}) {
+    if (set_option(context.get(), FSCONFIG_SET_STRING, key, value->c_str()) != 0) {
+      throw system_error(errno, "overlay: " + *value);
+    }
+  }
+  return mount_context(context.get(), MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
 }
 
 }  // namespace quoll::mgr

@@ -1,11 +1,11 @@
 #include "mgr/runtime/seccomp_filters.hpp"
 
-#include <openssl/evp.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "mgr/base64.hpp"
 #include "mgr/image/durable_file.hpp"
 #include "task/error.hpp"
 
@@ -14,15 +14,6 @@ namespace {
 
 constexpr std::size_t kFilterBytesMax = 64 * 1024;
 constexpr std::size_t kInstructionBytes = 8;  // struct sock_filter
-
-std::string to_base64(const std::string& bytes) {
-  std::string text((bytes.size() + 2) / 3 * 4 + 1, '\0');  // and the zero that OpenSSL puts behind it
-  const int length =
-      ::EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()),
-                        reinterpret_cast<const unsigned char*>(bytes.data()), static_cast<int>(bytes.size()));
-  text.resize(static_cast<std::size_t>(length));
-  return text;
-}
 
 }  // namespace
 

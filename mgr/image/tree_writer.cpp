@@ -1,4 +1,4 @@
-#include "mgr/image/layer_writer.hpp"
+#include "mgr/image/tree_writer.hpp"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -37,12 +37,6 @@ constexpr std::int64_t kOwnerMax = std::numeric_limits<std::uint32_t>::max() - 1
   throw Error(entry_is_wrong ? ErrorClass::kInvalidArgument : cause.error_class(), cause.message());
 }
 
-std::string checked_path(const TarEntry& entry, const std::string& path, const char* what) {
-  auto clean = clean_archive_path(path);
-  if (!clean) refuse(entry.path, std::string(what) + " leads outside the layer");
-  return std::move(*clean);
-}
-
 bool is_whiteout(const struct stat& status) { return S_ISCHR(status.st_mode) && status.st_rdev == makedev(0, 0); }
 
 // An attribute that steers overlayfs itself must come from us only.
@@ -56,35 +50,29 @@ bool may_drop_attribute(std::string_view name, int error) {
   return (error == ENOTSUP || error == EPERM) && name != "security.capability";
 }
 
-void set_attributes(int parent, const std::string& name, const TarEntry& entry) {
-  // No *at call sets attributes: the parent's /proc link names it, and the l-variant does not follow the last
-  // component.
-  const std::string path = "/proc/self/fd/" + std::to_string(parent) + "/" + name;
+// What an entry's descriptor leads to, under a name that follows no link: O_PATH descriptors take no other calls.
+std::string path_of(int fd) { return "/proc/self/fd/" + std::to_string(fd); }
+
+void set_attributes(int fd, const TarEntry& entry) {
+  const std::string path = path_of(fd);
   for (const auto& [key, value] : entry.xattrs) {
     if (is_forbidden_attribute(key)) continue;
-    if (::lsetxattr(path.c_str(), key.c_str(), value.data(), value.size(), 0) != 0 && !may_drop_attribute(key, errno)) {
+    if (::setxattr(path.c_str(), key.c_str(), value.data(), value.size(), 0) != 0 && !may_drop_attribute(key, errno)) {
       fail(errno, entry.path, "set extended attribute");
     }
   }
 }
 
-// Owner first: changing it clears setuid and file capabilities.
-void set_metadata(int parent, const std::string& name, const TarEntry& entry) {
-  if (entry.uid < 0 || entry.uid > kOwnerMax || entry.gid < 0 || entry.gid > kOwnerMax) {
+void check_owner(const TarEntry& entry, const TreeOwner& owner) {
+  if (owner.uid < 0 || owner.uid > kOwnerMax || owner.gid < 0 || owner.gid > kOwnerMax) {
     refuse(entry.path, "owner out of range");
   }
-  const char* path = name.c_str();
-  if (::fchownat(parent, path, static_cast<uid_t>(entry.uid), static_cast<gid_t>(entry.gid), AT_SYMLINK_NOFOLLOW) !=
-      0) {
-    fail(errno, entry.path, "set owner");
-  }
-  // REQUIRES of fchmodat, which follows links: `name` is what this writer has just made, and no link.
-  if (entry.type != TarEntryType::kSymlink && ::fchmodat(parent, path, entry.mode, 0) != 0) {
-    fail(errno, entry.path, "set mode");
-  }
-  set_attributes(parent, name, entry);
-  const timespec times[2] = {entry.mtime, entry.mtime};
-  if (::utimensat(parent, path, times, AT_SYMLINK_NOFOLLOW) != 0) fail(errno, entry.path, "set time");
+}
+
+UniqueFd open_made(int parent, const std::string& name, const TarEntry& entry) {
+  UniqueFd made(::openat(parent, name.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
+  if (!made) fail(errno, entry.path, "open");
+  return made;
 }
 
 void set_opaque(int directory_fd, const std::string& path) {
@@ -104,7 +92,16 @@ void write_at(int fd, const TarBlock& block, const std::string& path) {
 
 }  // namespace
 
-int LayerWriter::parent_fd(const std::string& parent) {
+// Where a name of the archive lies below the root.
+std::string TreeWriter::place_of(const TarEntry& entry, const std::string& name, const char* what) const {
+  if (name.find('\0') != std::string::npos) refuse(entry.path, std::string(what) + " holds a zero byte");
+  auto clean = clean_archive_path(name);
+  if (!clean) refuse(entry.path, std::string(what) + " leads outside the archive's root");
+  if (options_.below.empty() || clean->empty()) return clean->empty() ? options_.below : *clean;
+  return options_.below + "/" + *clean;
+}
+
+int TreeWriter::parent_fd(const std::string& parent) {
   if (!cached_parent_fd_ || cached_parent_ != parent) {
     cached_parent_fd_ = make_directories_in_root(root_fd_, parent);
     cached_parent_ = parent;
@@ -112,29 +109,57 @@ int LayerWriter::parent_fd(const std::string& parent) {
   return cached_parent_fd_.get();
 }
 
-void LayerWriter::remove_existing(int parent, const std::string& name) {
+void TreeWriter::remove_existing(int parent, const std::string& name) {
   struct stat status{};
   if (::fstatat(parent, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) return;
-  if (!remove_tree_at(parent, name.c_str())) refuse(name, "cannot replace an earlier entry");
+  if (!remove_tree_at(parent, name.c_str())) refuse(name, "cannot replace what is there");
   // Through a link, the parent's own name may have been what went: resolve it again. No clean path starts with a slash.
   cached_parent_ = "/";
 }
 
-void LayerWriter::add(const TarEntry& entry, TarReader& reader) {
-  if (entry.path.find('\0') != std::string::npos) refuse(entry.path, "name holds a zero byte");
-  const std::string path = checked_path(entry, entry.path, "name");
-  const SplitPath split = split_path(path);
-  if (path.empty()) {
-    if (entry.type != TarEntryType::kDirectory) refuse(entry.path, "the root must be a directory");
-    set_metadata(root_fd_, ".", entry);
-    directory_times_.push_back({"", entry.mtime});
-    return;
+// Removes what stands where an entry that is no directory is to be.
+void TreeWriter::make_way(int parent, const std::string& name, const TarEntry& entry) {
+  struct stat status{};
+  if (::fstatat(parent, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) return;
+  if (options_.keep_kinds && S_ISDIR(status.st_mode)) {
+    throw Error(ErrorClass::kInvalidArgument, "cannot overwrite directory \"/" + cached_parent_ + "/" + name +
+                                                  "\" with non-directory \"" + entry.path + "\"");
   }
+  remove_existing(parent, name);
+}
+
+// Owner first: changing it clears setuid and file capabilities.
+void TreeWriter::set_metadata(int fd, const TarEntry& entry) const {
+  const TreeOwner owner = options_.owner.value_or(TreeOwner{entry.uid, entry.gid});
+  check_owner(entry, owner);
+  if (::fchownat(fd, "", static_cast<uid_t>(owner.uid), static_cast<gid_t>(owner.gid), AT_EMPTY_PATH) != 0) {
+    fail(errno, entry.path, "set owner");
+  }
+  if (entry.type != TarEntryType::kSymlink && ::chmod(path_of(fd).c_str(), entry.mode) != 0) {
+    fail(errno, entry.path, "set mode");
+  }
+  if (!entry.xattrs.empty()) set_attributes(fd, entry);
+  const timespec times[2] = {entry.mtime, entry.mtime};
+  if (::utimensat(AT_FDCWD, path_of(fd).c_str(), times, 0) != 0) fail(errno, entry.path, "set time");
+}
+
+void TreeWriter::add_root(const TarEntry& entry) {
+  if (entry.type != TarEntryType::kDirectory) refuse(entry.path, "the root must be a directory");
+  // Into a container, the directory that is copied to is there already, and stays what it is.
+  if (!options_.layer) return;
+  set_metadata(root_fd_, entry);
+  directory_times_.push_back({"", entry.mtime});
+}
+
+void TreeWriter::add(const TarEntry& entry, TarReader& reader) {
+  const std::string path = place_of(entry, entry.path, "name");
+  if (path == options_.below) return add_root(entry);
+  const SplitPath split = split_path(path);
   const int parent = parent_fd(split.parent);
-  if (split.name.starts_with(kWhiteoutPrefix)) return add_whiteout(parent, entry.path, split.name);
+  if (options_.layer && split.name.starts_with(kWhiteoutPrefix)) return add_whiteout(parent, entry.path, split.name);
   if (entry.type == TarEntryType::kDirectory) return add_directory(parent, path, split.name, entry);
   if (entry.type == TarEntryType::kHardLink) return add_hard_link(parent, path, split.name, entry);
-  remove_existing(parent, split.name);
+  make_way(parent, split.name, entry);
   switch (entry.type) {
     case TarEntryType::kFile:
       add_file(parent, split.name, entry, reader);
@@ -152,7 +177,7 @@ void LayerWriter::add(const TarEntry& entry, TarReader& reader) {
   }
 }
 
-void LayerWriter::add_whiteout(int parent, const std::string& path, const std::string& name) {
+void TreeWriter::add_whiteout(int parent, const std::string& path, const std::string& name) {
   if (name == kOpaqueMark) return set_opaque(parent, path);
   if (name.starts_with(kMetaPrefix)) return;  // bookkeeping of the old aufs driver
   const std::string hidden = name.substr(kWhiteoutPrefix.size());
@@ -169,12 +194,16 @@ void LayerWriter::add_whiteout(int parent, const std::string& path, const std::s
   if (::mknodat(parent, hidden.c_str(), S_IFCHR, makedev(0, 0)) != 0) fail(errno, path, "make whiteout");
 }
 
-void LayerWriter::add_directory(int parent, const std::string& path, const std::string& name, const TarEntry& entry) {
+void TreeWriter::add_directory(int parent, const std::string& path, const std::string& name, const TarEntry& entry) {
   struct stat status{};
   bool opaque = false;
   if (::fstatat(parent, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0) {
-    opaque = is_whiteout(status);
+    opaque = options_.layer && is_whiteout(status);
     if (!S_ISDIR(status.st_mode)) {
+      if (options_.keep_kinds) {
+        throw Error(ErrorClass::kInvalidArgument,
+                    "cannot overwrite non-directory \"/" + path + "\" with directory \"" + entry.path + "\"");
+      }
       remove_existing(parent, name);
       if (::mkdirat(parent, name.c_str(), 0700) != 0) fail(errno, entry.path, "make directory");
     }
@@ -183,61 +212,70 @@ void LayerWriter::add_directory(int parent, const std::string& path, const std::
   }
   const UniqueFd directory(::openat(parent, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
   if (!directory) fail(errno, entry.path, "open directory");
-  set_metadata(parent, name, entry);
+  set_metadata(directory.get(), entry);
   if (opaque) set_opaque(directory.get(), entry.path);
   directory_times_.push_back({path, entry.mtime});
 }
 
-void LayerWriter::add_file(int parent, const std::string& name, const TarEntry& entry, TarReader& reader) {
+void TreeWriter::add_file(int parent, const std::string& name, const TarEntry& entry, TarReader& reader) {
   const UniqueFd file(::openat(parent, name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
   if (!file) fail(errno, entry.path, "create file");
-  TarBlock block;
-  while (reader.read_block(block)) write_at(file.get(), block, entry.path);
-  // A sparse file may end in a hole.
-  if (::ftruncate(file.get(), entry.size) != 0) fail(errno, entry.path, "set size");
-  if (entry.size > std::numeric_limits<std::int64_t>::max() - size_) refuse(entry.path, "size out of range");
-  size_ += entry.size;
-  set_metadata(parent, name, entry);
+  try {
+    write_content(file.get(), entry, reader);
+    set_metadata(file.get(), entry);
+  } catch (...) {
+    ::unlinkat(parent, name.c_str(), 0);
+    throw;
+  }
 }
 
-void LayerWriter::add_hard_link(int parent, const std::string& path, const std::string& name, const TarEntry& entry) {
-  const std::string target = checked_path(entry, entry.link_target, "link target");
+void TreeWriter::write_content(int file, const TarEntry& entry, TarReader& reader) {
+  TarBlock block;
+  while (reader.read_block(block)) write_at(file, block, entry.path);
+  // A sparse file may end in a hole.
+  if (::ftruncate(file, entry.size) != 0) fail(errno, entry.path, "set size");
+  if (entry.size > std::numeric_limits<std::int64_t>::max() - size_) refuse(entry.path, "size out of range");
+  size_ += entry.size;
+}
+
+void TreeWriter::add_hard_link(int parent, const std::string& path, const std::string& name, const TarEntry& entry) {
+  const std::string target = place_of(entry, entry.link_target, "link target");
   if (target == path) return;
   const SplitPath split = split_path(target);
   const auto target_parent = open_directory_in_root(root_fd_, split.parent);
   struct stat source{};
   if (split.name.empty() || !target_parent ||
       ::fstatat(target_parent->get(), split.name.c_str(), &source, AT_SYMLINK_NOFOLLOW) != 0) {
-    refuse(entry.path, "hard link to \"" + entry.link_target + "\", which is not in the layer");
+    refuse(entry.path, "hard link to \"" + entry.link_target + "\", which is not there");
   }
   if (S_ISDIR(source.st_mode)) refuse(entry.path, "hard link to a directory");
   struct stat existing{};
   if (::fstatat(parent, name.c_str(), &existing, AT_SYMLINK_NOFOLLOW) == 0) {
     // Two names of one file: removing the one could be removing the target.
     if (existing.st_ino == source.st_ino && existing.st_dev == source.st_dev) return;
-    remove_existing(parent, name);
+    make_way(parent, name, entry);
   }
   if (::linkat(target_parent->get(), split.name.c_str(), parent, name.c_str(), 0) != 0) {
     fail(errno, entry.path, "hard link");
   }
 }
 
-void LayerWriter::add_symlink(int parent, const std::string& name, const TarEntry& entry) {
+void TreeWriter::add_symlink(int parent, const std::string& name, const TarEntry& entry) {
   if (entry.link_target.empty()) refuse(entry.path, "symbolic link without a target");
   if (::symlinkat(entry.link_target.c_str(), parent, name.c_str()) != 0) fail(errno, entry.path, "symbolic link");
-  set_metadata(parent, name, entry);
+  set_metadata(open_made(parent, name, entry).get(), entry);
 }
 
-void LayerWriter::add_node(int parent, const std::string& name, const TarEntry& entry) {
+void TreeWriter::add_node(int parent, const std::string& name, const TarEntry& entry) {
   mode_t type = S_IFIFO;
   if (entry.type == TarEntryType::kCharDevice) type = S_IFCHR;
   if (entry.type == TarEntryType::kBlockDevice) type = S_IFBLK;
   const dev_t device = entry.type == TarEntryType::kFifo ? 0 : makedev(entry.device_major, entry.device_minor);
   if (::mknodat(parent, name.c_str(), type | 0600, device) != 0) fail(errno, entry.path, "make node");
-  set_metadata(parent, name, entry);
+  set_metadata(open_made(parent, name, entry).get(), entry);
 }
 
-void LayerWriter::finish() {
+void TreeWriter::finish() {
   for (const auto& [path, mtime] : directory_times_) {
     const SplitPath split = split_path(path);
     const timespec times[2] = {mtime, mtime};
