@@ -220,3 +220,55 @@ def micro(bench, name):
         if row.get("aggregate_name") == "median":
             figures[row["run_name"]] = row
     return figures
+
+
+class DumpTarget:
+    """dump_target, or its peer in Go: a program with `count` blocked tasks, and its timer's longest stall."""
+
+    def __init__(self, command, count):
+        self.process = subprocess.Popen([*command, str(count), "0"], stdout=subprocess.PIPE, text=True)
+        self.base = f"http://127.0.0.1:{self.process.stdout.readline().split()[1]}"
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.wait()
+        self.process.stdout.close()
+
+    def ask(self, path, *arguments):
+        done = subprocess.run(["curl", "-sS", "--fail", *arguments, self.base + path], capture_output=True, text=True,
+                              timeout=900, check=False)  # fmt: skip
+        if done.returncode != 0:
+            raise RuntimeError(f"{path}: {done.stderr.strip()}")
+        return done.stdout
+
+    def stall_us(self):
+        return float(self.ask("/stall"))
+
+    def seconds_of(self, path):
+        return float(self.ask(path, "-o", "/dev/null", "-w", "%{time_total}"))
+
+    def shown(self):
+        with subprocess.Popen(["curl", "-sS", self.base + "/debug/pprof/goroutine?debug=2"], stdout=subprocess.PIPE) as dump:
+            return int(subprocess.run(["grep", "-c", "^goroutine "], stdin=dump.stdout, capture_output=True, text=True,
+                                      timeout=900, check=False).stdout)  # fmt: skip
+
+
+def dumps(command, count, rounds):
+    """Dumps of all tasks, and by how much the timer's longest stall is longer than in as long a time without one."""
+    found = {"ms": [], "debug0_ms": [], "debug1_ms": [], "stall_ms": [], "quiet_ms": []}
+    with DumpTarget(command, count) as target:
+        target.seconds_of("/debug/pprof/goroutine?debug=2")
+        for _ in range(rounds):
+            target.stall_us()
+            took = target.seconds_of("/debug/pprof/goroutine?debug=2")
+            found["stall_ms"].append(target.stall_us() / 1000)
+            time.sleep(took)
+            found["quiet_ms"].append(target.stall_us() / 1000)
+            found["ms"].append(took * 1000)
+            for level in (0, 1):
+                found[f"debug{level}_ms"].append(target.seconds_of(f"/debug/pprof/goroutine?debug={level}") * 1000)
+        figures = {name: statistics.median(values) for name, values in found.items()}
+        return figures | {"beyond_ms": figures["stall_ms"] - figures["quiet_ms"], "shown": 100 * min(1, target.shown() / count)}

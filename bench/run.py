@@ -1,11 +1,12 @@
 #!/usr/bin/python3
 """Measures Quoll, and beside it in the same run dockerd, podman and the bare commands, where they are installed.
 
-    bench/run.py [--quick] [--write] [--only-quoll] [--bin DIR] [CASE...]
+    bench/run.py [--quick] [--write] [--only-quoll] [--realtime] [--bin DIR] [CASE...]
 
-CASE is one of: cycle parallel list ping idle hold hangup latency log burst tracking; all of them if none is given.
+CASE is one of: cycle parallel list ping idle hold hangup latency log burst tracking dump; all of them if none is given.
 --quick takes small sizes, to see that it works; --write writes docs/BENCHMARKS.md; --bin is where the programs are,
-build/release/bin as a rule. Runs as root.
+build/release/bin as a rule. --realtime runs the programs of `dump` with real-time priority, so that a timer's stalls
+are their own and not those of whatever else the machine does. Runs as root.
 """
 
 import argparse
@@ -22,13 +23,14 @@ import cases
 import engines
 import report
 
-ALL = ["cycle", "parallel", "list", "ping", "idle", "hold", "hangup", "latency", "log", "burst", "tracking"]
+ALL = ["cycle", "parallel", "list", "ping", "idle", "hold", "hangup", "latency", "log", "burst", "tracking", "dump"]
 ROUNDS = 3
 
 
 class Run:
-    def __init__(self, bench, wanted, only_quoll):
+    def __init__(self, bench, wanted, only_quoll, realtime):
         self.bench = bench
+        self.realtime = realtime
         self.wanted = wanted
         self.only_quoll = only_quoll
         self.results = {}
@@ -132,11 +134,34 @@ class Run:
             "task_bytes": memory["bytes_per_task"],
         }  # fmt: skip
 
+    def dumps(self):
+        """A program with as many blocked tasks as the case says, and one in Go with as many goroutines."""
+        if self.realtime:  # what is started from here on inherits it
+            os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(10))
+        peer = os.path.join(self.bench.work, "dump_target_go")
+        for count in self.bench.size((100_000, 1_000_000), (10_000,)):
+            case = f"dump-{count}"
+            self.wanted.append(case)
+            ours = [self.bench.program("dump_target")]
+            self.keep(case, "quoll", lambda: cases.dumps(ours, count, self.bench.size(7, 2)))
+            if self.only_quoll:
+                continue
+            if not os.path.exists(peer):
+                source = os.path.join(engines.TREE, "bench/dump_target.go")
+                environment = os.environ | {"GOCACHE": self.bench.work + "/go-cache", "GO111MODULE": "off"}
+                subprocess.run(["go", "build", "-o", peer, source], env=environment, check=True)
+            self.keep(case, "go", lambda: cases.dumps([peer], count, 1))
+        if self.realtime:
+            os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+
     def all(self):
         bench = self.bench
         lives = {"cycle", "parallel"} & set(self.wanted)
-        others = set(self.wanted) - {"cycle", "parallel", "ping", "tracking"}
+        others = set(self.wanted) - {"cycle", "parallel", "ping", "tracking", "dump"}
+        with_peers = set(self.wanted) - {"tracking", "dump"}
         self.keep("tracking", "quoll", self.tracking)
+        if "dump" in self.wanted:
+            self.dumps()
         if "ping" in self.wanted:
             self.pings()
         self.keep("hangup", "in-process", lambda: bench.run("hangup_bench", count=bench.size(3000, 300)))
@@ -144,7 +169,7 @@ class Run:
             self.with_engine(engines.Quoll(bench.work, bench.binaries, runtime), self.life_cycles)
         if others:
             self.with_engine(engines.Quoll(bench.work, bench.binaries), self.peer)
-        if not self.only_quoll and set(self.wanted) != {"tracking"}:
+        if not self.only_quoll and with_peers:
             self.with_engine(engines.Dockerd(bench.work), self.peer)
             self.with_engine(engines.Podman(bench.work), self.peer)
 
@@ -177,6 +202,7 @@ def main():
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--write", action="store_true")
     parser.add_argument("--only-quoll", action="store_true")
+    parser.add_argument("--realtime", action="store_true")
     parser.add_argument("--bin", default=os.path.join(engines.TREE, "build/release/bin"))
     options = parser.parse_args()
     unknown = set(options.cases) - set(ALL)
@@ -187,7 +213,7 @@ def main():
     load = os.getloadavg()[0]
     started = time.monotonic()
     bench = cases.Bench(os.path.abspath(options.bin), work, options.quick)
-    run = Run(bench, options.cases or ALL, options.only_quoll)
+    run = Run(bench, list(options.cases or ALL), options.only_quoll, options.realtime)
     try:
         prepare_image(bench)
         run.all()
