@@ -72,7 +72,7 @@ json summary_json(const mgr::ContainerSnapshot& container, std::int64_t now_ns) 
           {"Status", mgr::human_status(container.state, now_ns)},
           {"HostConfig", {{"NetworkMode", config.host.network_mode}}},
           {"NetworkSettings", network_settings(config)},
-          {"Mounts", mgr::mounts_inspect_json(config.host)}};
+          {"Mounts", mgr::mounts_inspect_json(config.mounts)}};
 }
 
 json inspect_json(const mgr::ContainerSnapshot& container, const mgr::ContainerPaths& paths) {
@@ -102,7 +102,7 @@ json inspect_json(const mgr::ContainerSnapshot& container, const mgr::ContainerP
           {"GraphDriver",
            {{"Name", "overlay2"},
             {"Data", {{"UpperDir", paths.directory + "/upper"}, {"WorkDir", paths.directory + "/work"}}}}},
-          {"Mounts", mgr::mounts_inspect_json(config.host)},
+          {"Mounts", mgr::mounts_inspect_json(config.mounts)},
           {"Config", std::move(config_json)},
           {"NetworkSettings", inspect_network_settings(config)}};
 }

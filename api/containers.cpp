@@ -199,7 +199,8 @@ Task<void> wait_container(Api& api, Request& request, Response& response) {
 
 Task<void> remove_container(Api& api, Request& request, Response& response) {
   if (request.query_flag("link")) throw Error(ErrorClass::kNotImplemented, "links are not supported yet");
-  co_await api.containers.remove(api.containers.find(request.param("id")), request.query_flag("force"));
+  const mgr::RemoveRequest removal{.force = request.query_flag("force"), .anonymous_volumes = request.query_flag("v")};
+  co_await api.containers.remove(api.containers.find(request.param("id")), removal);
   co_await response.send_empty(204);
 }
 

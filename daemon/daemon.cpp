@@ -62,7 +62,7 @@ Daemon::Daemon(Config config, task::Runtime& runtime, std::vector<task::Worker*>
                    .exec_root = config_.exec_root,
                    .cgroup_parent = config_.cgroup_parent,
                    .programs = mgr::find_runtime_programs(config_.runtime, config_.exec_root + "/runtime")},
-                  images_, container_store_, events_),
+                  images_, volumes_, container_store_, events_),
       api_{.containers = containers_,
            .images = images_,
            .volumes = volumes_,

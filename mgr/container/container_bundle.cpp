@@ -9,6 +9,7 @@
 #include <charconv>
 #include <nlohmann/json.hpp>
 
+#include "mgr/container/container_volumes.hpp"
 #include "mgr/container/spec.hpp"
 #include "mgr/image/durable_file.hpp"
 #include "mgr/image/remove_tree.hpp"
@@ -79,15 +80,16 @@ void make_container_directories(const ContainerPaths& paths) {
 std::optional<std::string> write_bundle(const Container& container, const std::vector<std::filesystem::path>& layers,
                                         const SeccompFilters* filters) {
   const ContainerPaths& paths = container.paths();
-  const auto shared_config = container.config();
-  const ContainerConfig& config = *shared_config;
+  ContainerConfig config = *container.config();
   if (!remove_tree(paths.bundle)) throw Error(ErrorClass::kInternal, paths.bundle + " cannot be removed");
   for (const char* directory : {"", "/rootfs", "/exit"}) make_directory(paths.bundle + directory, 0711);
 
   SpecInput input = spec_input(container);
   input.files = write_container_files(paths.directory, container_files(config, input.hostname, "", read_host_files()));
   input.user = user_of(container, layers);
-  prepare_bind_sources(config.host);
+  prepare_bind_sources(config);
+  const std::string subpaths = prepare_subpaths(config.mounts, paths.bundle);
+  if (!subpaths.empty()) write_file(paths.bundle + "/subpaths", subpaths);
   std::vector<std::string> warnings;
   nlohmann::json spec = build_spec(config, input, host_facts(), warnings);
   for (const std::string& warning : warnings) spdlog::warn("container {}: {}", container.id(), warning);

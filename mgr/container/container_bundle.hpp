@@ -23,7 +23,7 @@ void make_container_directories(const ContainerPaths& paths);
 // What an earlier run has left there is dropped first.
 //
 // `layers` are those of the image, the topmost first. With `filters`, a system call filter that is compiled already is
-// used; the profile that `filters` does not know yet is returned.
+// used; a profile that `filters` does not know yet is returned.
 // Errors: kInvalidArgument for what the configuration asks and the image or the host does not have (a user, a device).
 std::optional<std::string> write_bundle(const Container& container, const std::vector<std::filesystem::path>& layers,
                                         const SeccompFilters* filters);

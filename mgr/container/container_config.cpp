@@ -110,13 +110,18 @@ ContainerConfig parse(const nlohmann::json& body, Source source) {
   const nlohmann::json* host = fields.value("HostConfig");
   config.host = parse_host_config(host == nullptr ? kNone : *host);
   if (source == Source::kClient) {
-    if (!config.volumes.empty()) refuse_unsupported("Volumes");
     parse_healthcheck(fields);
     parse_networking(fields, config.host.network_mode);
     if (!config.hostname.empty() && config.host.uts_mode == "host") {
       throw Error(ErrorClass::kInvalidArgument, "conflicting options: hostname and the UTS mode");
     }
   }
+  // Only the store has these: what is mounted beyond that which was asked for.
+  const auto resolved = source == Source::kStore ? parse_volume_mounts(fields) : std::vector<MountConfig>();
+  for (const MountConfig& mount : config.host.mounts) {
+    if (mount.kind != MountConfig::Kind::kVolume) config.mounts.push_back(mount);
+  }
+  config.mounts.insert(config.mounts.end(), resolved.begin(), resolved.end());
   fields.refuse_the_rest();
   return config;
 }
@@ -171,6 +176,8 @@ ContainerConfig resolve_with_image(ContainerConfig config, const nlohmann::json&
   }
   add_missing(config.exposed_ports, image.keys("ExposedPorts"));
   add_missing(config.volumes, image.keys("Volumes"));
+  config.mounts = config.host.mounts;
+  add_anonymous_volumes(config);
   // An image may hold anything: what would not come back from the store is refused here, where only this request fails.
   return config_from_json(config_to_json(config));
 }

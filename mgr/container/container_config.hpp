@@ -12,14 +12,14 @@
 
 namespace quoll::mgr {
 
-// One mount that the client asked for, whichever of Docker's three ways it took.
+// One mount, whichever of Docker's ways led to it.
 struct MountConfig {
-  enum class Origin { kBinds, kMounts, kTmpfs };
-  enum class Kind { kBind, kTmpfs };
+  enum class Origin { kBinds, kMounts, kTmpfs, kVolumes, kVolumesFrom };
+  enum class Kind { kBind, kTmpfs, kVolume };
 
   Origin origin = Origin::kBinds;
   Kind kind = Kind::kBind;
-  std::string source;  // binds: absolute path on the host
+  std::string source;  // binds: absolute path on the host; volumes: the name, empty for one without
   std::string target;  // absolute path in the container, without "." and ".."
   bool read_only = false;
   bool recursive = true;                   // binds: mounts below the source come along
@@ -29,6 +29,11 @@ struct MountConfig {
   int64_t tmpfs_size = 0;                  // tmpfs of Mounts: bytes; 0 is the kernel's default
   int tmpfs_mode = 0;                      // tmpfs of Mounts: permissions; 0 is the kernel's default
   std::vector<std::string> tmpfs_options;  // tmpfs: further mount options
+  std::string volume_path;                 // volumes: where the data is, once the volume is there
+  std::string volume_subpath;              // volumes: what of it is mounted, empty is all
+  bool volume_no_copy = false;             // volumes: an empty one is not filled with what the image has there
+  std::string volume_driver;               // volumes, for the case that they are made: as VolumeRequest
+  std::map<std::string, std::string> volume_options, volume_labels;
 
   bool operator==(const MountConfig&) const = default;
 };
@@ -75,7 +80,9 @@ inline constexpr int64_t kDefaultShmSize = 64 * 1024 * 1024;
 
 // Docker's HostConfig: how the container meets the host. 0 and empty mean "not asked for" unless said otherwise.
 struct HostConfig {
-  std::vector<MountConfig> mounts;
+  std::vector<MountConfig> mounts;        // as asked for; what is mounted is ContainerConfig::mounts
+  std::vector<std::string> volumes_from;  // "container[:ro|rw]"
+  std::string volume_driver;              // of volumes in Binds
   LogConfig log;
   std::string network_mode = "default";  // default, bridge, none, host
   RestartPolicy restart;
@@ -124,7 +131,8 @@ struct ContainerConfig {
   std::vector<std::string> cmd;
   std::optional<std::vector<std::string>> entrypoint;  // nothing: the image's; empty: none
   std::string image;                                   // the reference as the client wrote it
-  std::vector<std::string> volumes;                    // of the image; recorded only
+  std::vector<std::string> volumes;                    // targets that get a volume unless something else is mounted
+  std::vector<MountConfig> mounts;                     // what is mounted: resolve_with_image(), resolve_volumes()
   std::string working_dir;
   std::map<std::string, std::string> labels;
   std::string stop_signal;          // "" is SIGTERM
@@ -160,7 +168,7 @@ int stop_signal_number(const ContainerConfig& config);
 // The `Config`, `HostConfig` and `Mounts` of GET /containers/{id}/json.
 nlohmann::json config_inspect_json(const ContainerConfig& config);
 nlohmann::json host_config_inspect_json(const HostConfig& host);
-nlohmann::json mounts_inspect_json(const HostConfig& host);
+nlohmann::json mounts_inspect_json(const std::vector<MountConfig>& mounts);
 
 // For the store, both ways: what was resolved comes back equal.
 //

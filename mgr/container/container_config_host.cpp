@@ -142,6 +142,8 @@ HostConfig parse_host_config(const nlohmann::json& json) {
   JsonFields host(json, "HostConfig.");
   HostConfig into;
   into.mounts = parse_mounts(host);
+  into.volumes_from = host.texts("VolumesFrom");
+  into.volume_driver = host.text("VolumeDriver");
   into.log = parse_log_config(host);
   into.network_mode = parse_network_mode(host);
   into.restart = parse_restart_policy(host);

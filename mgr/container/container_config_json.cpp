@@ -2,6 +2,7 @@
 #include <nlohmann/json.hpp>
 
 #include "mgr/container/container_config.hpp"
+#include "mgr/container/container_config_parse.hpp"
 
 namespace quoll::mgr {
 namespace {
@@ -22,6 +23,7 @@ json null_or(const std::optional<T>& value) {
 }
 
 json bind_json(const MountConfig& mount) {
+  if (mount.source.empty()) return mount.target;  // an anonymous volume
   return mount.source + ":" + mount.target + (mount.mode.empty() ? "" : ":" + mount.mode);
 }
 
@@ -38,6 +40,22 @@ json tmpfs_options_json(const MountConfig& mount) {
   return options;
 }
 
+json volume_mount_json(const MountConfig& mount) {
+  json volume = {{"Type", "volume"}, {"Target", mount.target}};
+  if (!mount.source.empty()) volume["Source"] = mount.source;
+  if (mount.read_only) volume["ReadOnly"] = true;
+  json options = json::object();
+  if (mount.volume_no_copy) options["NoCopy"] = true;
+  if (!mount.volume_labels.empty()) options["Labels"] = mount.volume_labels;
+  if (!mount.volume_subpath.empty()) options["Subpath"] = mount.volume_subpath;
+  if (!mount.volume_driver.empty() || !mount.volume_options.empty()) {
+    options["DriverConfig"] = {{"Name", mount.volume_driver}};
+    if (!mount.volume_options.empty()) options["DriverConfig"]["Options"] = mount.volume_options;
+  }
+  if (!options.empty()) volume["VolumeOptions"] = options;
+  return volume;
+}
+
 json mount_json(const MountConfig& mount) {
   if (mount.kind == MountConfig::Kind::kTmpfs) {
     json tmpfs = {{"Type", "tmpfs"}, {"Target", mount.target}};
@@ -46,6 +64,7 @@ json mount_json(const MountConfig& mount) {
     if (!options.empty()) tmpfs["TmpfsOptions"] = options;
     return tmpfs;
   }
+  if (mount.kind == MountConfig::Kind::kVolume) return volume_mount_json(mount);
   json bind = {{"Type", "bind"}, {"Source", mount.source}, {"Target", mount.target}};
   if (mount.read_only) bind["ReadOnly"] = true;
   json options = json::object();
@@ -69,6 +88,9 @@ void add_mounts(const HostConfig& host, json& into) {
       case MountConfig::Origin::kTmpfs:
         tmpfs[mount.target] = mount.mode;
         break;
+      case MountConfig::Origin::kVolumes:
+      case MountConfig::Origin::kVolumesFrom:
+        break;  // not of HostConfig's mounts
     }
   }
   into["Binds"] = std::move(binds);
@@ -105,7 +127,7 @@ void add_limits(const HostConfig& host, json& into) {
 
 // What Docker shows and Quoll refuses when it is set: always its default.
 void add_unsupported_defaults(json& into) {
-  for (const char* name : {"VolumesFrom", "Links", "DeviceCgroupRules", "DeviceRequests"}) into[name] = nullptr;
+  for (const char* name : {"Links", "DeviceCgroupRules", "DeviceRequests"}) into[name] = nullptr;
   for (const char* name : {"BlkioWeightDevice", "BlkioDeviceReadBps", "BlkioDeviceWriteBps", "BlkioDeviceReadIOps",
                            "BlkioDeviceWriteIOps"}) {
     into[name] = json::array();
@@ -114,7 +136,7 @@ void add_unsupported_defaults(json& into) {
        {"CpuRealtimePeriod", "CpuRealtimeRuntime", "CpuCount", "CpuPercent", "IOMaximumIOps", "IOMaximumBandwidth"}) {
     into[name] = 0;
   }
-  for (const char* name : {"VolumeDriver", "Cgroup", "CgroupParent", "Isolation"}) into[name] = "";
+  for (const char* name : {"Cgroup", "CgroupParent", "Isolation"}) into[name] = "";
   into["PortBindings"] = json::object();
   into["PublishAllPorts"] = false;
   into["OomKillDisable"] = false;
@@ -179,28 +201,34 @@ json host_config_inspect_json(const HostConfig& host) {
       {"ReadonlyPaths", null_or(host.readonly_paths)},
   };
   if (!host.sysctls.empty()) into["Sysctls"] = host.sysctls;
+  into["VolumesFrom"] = null_if_empty(host.volumes_from);
+  into["VolumeDriver"] = host.volume_driver;
   add_mounts(host, into);
   add_limits(host, into);
   add_unsupported_defaults(into);
   return into;
 }
 
-json mounts_inspect_json(const HostConfig& host) {
-  json mounts = json::array();
-  for (const MountConfig& mount : host.mounts) {
+json mounts_inspect_json(const std::vector<MountConfig>& mounts) {
+  json list = json::array();
+  for (const MountConfig& mount : mounts) {
     // Docker does not list what came by Tmpfs.
     if (mount.origin == MountConfig::Origin::kTmpfs) continue;
-    const bool is_bind = mount.kind == MountConfig::Kind::kBind;
-    mounts.push_back({{"Type", is_bind ? "bind" : "tmpfs"},
-                      {"Source", mount.source},
-                      {"Destination", mount.target},
-                      {"Mode", mount.mode},
-                      {"RW", !mount.read_only},
-                      {"Propagation", !is_bind                    ? ""
-                                      : mount.propagation.empty() ? "rprivate"
-                                                                  : mount.propagation}});
+    json item = {{"Type", "tmpfs"},    {"Source", mount.source}, {"Destination", mount.target},
+                 {"Mode", mount.mode}, {"RW", !mount.read_only}, {"Propagation", ""}};
+    if (mount.kind == MountConfig::Kind::kBind) {
+      item["Type"] = "bind";
+      item["Propagation"] = mount.propagation.empty() ? "rprivate" : mount.propagation;
+    } else if (mount.kind == MountConfig::Kind::kVolume) {
+      item["Type"] = "volume";
+      item["Name"] = mount.source;
+      item["Source"] = mount.volume_path;
+      item["Driver"] = "local";
+      if (mount.mode.empty() && mount.origin != MountConfig::Origin::kVolumes) item["Mode"] = "z";
+    }
+    list.push_back(std::move(item));
   }
-  return mounts;
+  return list;
 }
 
 json config_to_json(const ContainerConfig& config) {
@@ -210,6 +238,8 @@ json config_to_json(const ContainerConfig& config) {
   stored["HostConfig"]["CgroupnsMode"] = config.host.cgroupns_mode;
   stored["HostConfig"]["IpcMode"] = config.host.ipc_mode;
   stored["HostConfig"]["ShmSize"] = config.host.shm_size;
+  if (json volumes = volume_mounts_to_json(config.mounts); !volumes.empty())
+    stored["VolumeMounts"] = std::move(volumes);
   return stored;
 }
 

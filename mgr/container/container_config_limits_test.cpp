@@ -233,7 +233,7 @@ TEST(container_config_json, mounts_are_listed_as_docker_lists_them) {
        {"RW", false},
        {"Propagation", "rprivate"}},
       {{"Type", "tmpfs"}, {"Source", ""}, {"Destination", "/q"}, {"Mode", ""}, {"RW", true}, {"Propagation", ""}}};
-  EXPECT_EQ(mounts_inspect_json(host), expected);
+  EXPECT_EQ(mounts_inspect_json(host.mounts), expected);
 }
 
 TEST(container_config_json, a_damaged_stored_document_names_the_field) {

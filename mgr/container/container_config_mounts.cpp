@@ -1,6 +1,7 @@
 #include <set>
 
 #include "mgr/container/container_config_parse.hpp"
+#include "mgr/volume/volume.hpp"
 #include "task/error.hpp"
 
 namespace quoll::mgr {
@@ -44,6 +45,8 @@ void apply_bind_mode(MountConfig& mount, const std::string& spec) {
       mount.read_only = option == "ro";
     } else if (is_one_of(kPropagations, option) && mount.propagation.empty()) {
       mount.propagation = option;
+    } else if (option == "nocopy" && mount.kind == MountConfig::Kind::kVolume) {
+      mount.volume_no_copy = true;
     } else if (!is_one_of(kIgnoredModes, option)) {
       refuse_value(kBindsField, "invalid mode \"" + mount.mode + "\" in \"" + spec + "\"");
     }
@@ -55,12 +58,18 @@ MountConfig parse_bind(const std::string& spec) {
   if (parts.size() > 3 || std::any_of(parts.begin(), parts.end(), [](const auto& part) { return part.empty(); })) {
     refuse_value(kBindsField, "invalid volume specification: '" + spec + "'");
   }
-  if (parts.size() == 1) refuse_unsupported(std::string(kBindsField) + ": anonymous volume \"" + spec + "\"");
   MountConfig mount;
-  mount.target = checked_target(parts[1], kBindsField);
-  if (parts[0][0] != '/') refuse_unsupported(std::string(kBindsField) + ": named volume \"" + parts[0] + "\"");
-  mount.source = clean_path(parts[0]);
-  mount.create_source = true;
+  mount.target = checked_target(parts[parts.size() == 1 ? 0 : 1], kBindsField);
+  if (parts.size() == 1) {
+    mount.kind = MountConfig::Kind::kVolume;
+  } else if (parts[0][0] == '/') {
+    mount.source = clean_path(parts[0]);
+    mount.create_source = true;
+  } else {
+    check_volume_name(parts[0]);
+    mount.kind = MountConfig::Kind::kVolume;
+    mount.source = parts[0];
+  }
   if (parts.size() == 3) {
     mount.mode = parts[2];
     apply_bind_mode(mount, spec);
@@ -125,17 +134,45 @@ void parse_tmpfs_options(const nlohmann::json* json, MountConfig& mount, const s
   options.refuse_the_rest();
 }
 
+void parse_volume_options(const nlohmann::json* json, MountConfig& mount, const std::string& prefix) {
+  if (json == nullptr) return;
+  JsonFields options(*json, prefix + "VolumeOptions.");
+  mount.volume_no_copy = options.flag("NoCopy");
+  mount.volume_labels = options.text_map("Labels");
+  mount.volume_subpath = options.text("Subpath");
+  if (mount.volume_subpath.find('\n') != std::string::npos)
+    refuse_value(options.full_name("Subpath"), "has a line break");
+  if (mount.volume_subpath.starts_with('/')) refuse_value(options.full_name("Subpath"), "must be a relative path");
+  for (const std::string& part : split(mount.volume_subpath, '/')) {
+    if (part == "..") refuse_value(options.full_name("Subpath"), "must not leave the volume");
+  }
+  if (const nlohmann::json* driver = options.value("DriverConfig")) {
+    JsonFields fields(*driver, options.full_name("DriverConfig."));
+    mount.volume_driver = fields.text("Name");
+    mount.volume_options = fields.text_map("Options");
+    fields.refuse_the_rest();
+  }
+  options.refuse_the_rest();
+}
+
 MountConfig parse_mount(const nlohmann::json& json, size_t index) {
   const std::string prefix = std::string(kMountsField) + "[" + std::to_string(index) + "].";
   JsonFields fields(json, prefix);
   MountConfig mount;
   mount.origin = MountConfig::Origin::kMounts;
   const std::string type = fields.text("Type");
-  if (type == "volume" || type == "image" || type == "cluster" || type == "npipe") {
+  if (type == "image" || type == "cluster" || type == "npipe") {
     refuse_unsupported(fields.full_name("Type") + " \"" + type + "\"");
   }
-  if (type != "bind" && type != "tmpfs") refuse_value(fields.full_name("Type"), "mount type unknown: \"" + type + "\"");
-  mount.kind = type == "bind" ? MountConfig::Kind::kBind : MountConfig::Kind::kTmpfs;
+  if (type == "bind") {
+    mount.kind = MountConfig::Kind::kBind;
+  } else if (type == "tmpfs") {
+    mount.kind = MountConfig::Kind::kTmpfs;
+  } else if (type == "volume") {
+    mount.kind = MountConfig::Kind::kVolume;
+  } else {
+    refuse_value(fields.full_name("Type"), "mount type unknown: \"" + type + "\"");
+  }
   mount.target = checked_target(fields.text("Target"), fields.full_name("Target"));
   mount.read_only = fields.flag("ReadOnly");
   fields.text("Consistency");  // a hint for virtual machines
@@ -145,6 +182,10 @@ MountConfig parse_mount(const nlohmann::json& json, size_t index) {
     if (source[0] != '/') refuse_value(fields.full_name("Source"), "must be absolute: '" + source + "'");
     mount.source = clean_path(source);
     parse_bind_options(fields.value("BindOptions"), mount, prefix);
+  } else if (mount.kind == MountConfig::Kind::kVolume) {
+    if (!source.empty()) check_volume_name(source);
+    mount.source = source;
+    parse_volume_options(fields.value("VolumeOptions"), mount, prefix);
   } else {
     if (!source.empty()) refuse_value(fields.full_name("Source"), "must be empty for a tmpfs");
     parse_tmpfs_options(fields.value("TmpfsOptions"), mount, prefix);

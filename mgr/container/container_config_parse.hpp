@@ -13,6 +13,13 @@ namespace quoll::mgr {
 // HostConfig.Binds, .Mounts and .Tmpfs in one list, in that order. Two of one target are refused.
 std::vector<MountConfig> parse_mounts(JsonFields& host);
 
+// Of what is mounted, that which was not asked for in so many words, for the store; both ways.
+nlohmann::json volume_mounts_to_json(const std::vector<MountConfig>& mounts);
+std::vector<MountConfig> parse_volume_mounts(JsonFields& stored);
+
+// A volume for each target of `config.volumes` that nothing else is mounted at.
+void add_anonymous_volumes(ContainerConfig& config);
+
 // HostConfig.LogConfig.
 LogConfig parse_log_config(JsonFields& host);
 

@@ -36,16 +36,21 @@ void make_init_directory(const std::string& path, mode_t mode) {
 
 }  // namespace
 
-std::vector<RootMount> root_mounts(const ContainerConfig& config, const ContainerPaths& paths) {
+std::vector<RootMount> root_mounts(const std::vector<MountConfig>& configured, const ContainerPaths& paths) {
   std::vector<RootMount> mounts;
   for (const char* name : {"hostname", "hosts", "resolv.conf"}) {
     const std::string source = paths.directory + "/" + name;
     if (::access(source.c_str(), F_OK) == 0)
       mounts.push_back({.source = source, .target = std::string("/etc/") + name});
   }
-  for (const MountConfig& mount : config.host.mounts) {
+  for (const MountConfig& mount : configured) {
     if (mount.kind == MountConfig::Kind::kTmpfs) continue;
-    mounts.push_back({mount.source, mount.target, mount.read_only, mount.recursive});
+    const bool is_volume = mount.kind == MountConfig::Kind::kVolume;
+    mounts.push_back({.source = is_volume ? mount.volume_path : mount.source,
+                      .part = mount.volume_subpath,
+                      .target = mount.target,
+                      .read_only = mount.read_only,
+                      .recursive = mount.recursive});
   }
   return mounts;
 }
@@ -85,8 +90,8 @@ task::Task<FileAccess> ContainerManager::open_files(std::shared_ptr<Container> c
     }
   }
   std::vector<RootMount> mounts;
-  if (view == FilesView::kWithMounts) mounts = root_mounts(*container->config(), container->paths());
   ContainerRoot root = co_await task::blocking([&] {
+    if (view == FilesView::kWithMounts) mounts = root_mounts(container->config()->mounts, container->paths());
     RootSource source{init.get(), {}, container->paths().directory, mounts};
     if (!init) source.layers = layers_of(*container);
     return ContainerRoot::open(source);

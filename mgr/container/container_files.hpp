@@ -25,7 +25,7 @@ enum class FilesView {
 };
 
 // What is bound over the container's root. Read-only ones are listed too.
-std::vector<RootMount> root_mounts(const ContainerConfig& config, const ContainerPaths& paths);
+std::vector<RootMount> root_mounts(const std::vector<MountConfig>& configured, const ContainerPaths& paths);
 
 // What every container finds below the layers of its image: the places of what is mounted at its start, and Docker's
 // marks (/.dockerenv, /etc/mtab). So its own layer has only what it changed itself. Made once; `directory` may be

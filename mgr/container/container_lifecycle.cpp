@@ -70,9 +70,8 @@ task::Task<void> ContainerManager::begin_run(std::shared_ptr<Container> containe
   std::optional<Error> failure;
   try {
     const SeccompFilters* const filters = options_.programs.is_crun ? &seccomp_filters_ : nullptr;
-    std::optional<std::string> profile = co_await task::blocking([this, &container, filters] {
-      return write_bundle(*container, layers_of(*container), filters);
-    });
+    std::optional<std::string> profile = co_await task::blocking(
+        [this, &container, filters] { return write_bundle(*container, layers_of(*container), filters); });
     const MonitorProcesses processes = co_await create_with_monitor(options_.programs, monitored(*container));
     UniqueFd monitor = open_process(processes.monitor_pid, processes.monitor_start_time);
     container->set_init_process(open_process(processes.init_pid, 0));
@@ -94,6 +93,7 @@ task::Task<void> ContainerManager::begin_run(std::shared_ptr<Container> containe
   }
   if (failure) co_await undo_start(container, *failure);
   changed();
+  tell_volumes(*container, true);
   publish(*container, "start");
   // It runs, whatever the disk says: the next daemon finds it by its bundle.
   co_await succeeds(container->id(), save_state(container));
@@ -153,6 +153,7 @@ task::Task<void> ContainerManager::finish_run(std::shared_ptr<Container> contain
   publish(*container, "die",
           {{"exitCode", std::to_string(state.exit_code)},
            {"execDuration", std::to_string((state.finished_at_ns - state.started_at_ns) / 1'000'000'000)}});
+  tell_volumes(*container, false);
   const bool saved = co_await succeeds(container->id(), save_state(container));
   container->tell_exited(state.exit_code);
   co_await runtime_delete(options_.programs, container->id());

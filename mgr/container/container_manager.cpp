@@ -6,8 +6,11 @@
 
 #include "mgr/container/container_bundle.hpp"
 #include "mgr/container/container_id.hpp"
+#include "mgr/container/container_volumes.hpp"
 #include "mgr/image/image_store.hpp"
 #include "mgr/image/remove_tree.hpp"
+#include "mgr/runtime/detached_overlay.hpp"
+#include "mgr/volume/volume_manager.hpp"
 #include "mgr/wall_clock.hpp"
 #include "task/blocking.hpp"
 #include "task/combine.hpp"
@@ -35,10 +38,11 @@ void check_runtime(const ContainerConfig& config, const RuntimePrograms& program
 }  // namespace
 
 ContainerManager::ContainerManager(task::Worker& worker, ContainerManagerOptions options, ImageStore& images,
-                                   ContainerStore& store, EventBus& events)
+                                   VolumeManager& volumes, ContainerStore& store, EventBus& events)
     : worker_(worker),
       options_(std::move(options)),
       images_(images),
+      volumes_(volumes),
       store_(store),
       events_(events),
       scope_("mgr.ContainerManager", task::Scope::Kind::kRoot, log_failure) {}
@@ -55,6 +59,7 @@ task::Task<CreatedContainer> ContainerManager::create(std::string name, Containe
   const Image image = co_await task::blocking([this, &config] { return images_.get(config.image); });
   config = resolve_with_image(std::move(config), image.config);
   check_runtime(config, options_.programs);
+  add_volumes_from(config, [this](std::string_view other) { return find(other)->config()->mounts; });
   const std::string id = new_container_id();
   {
     std::lock_guard lock(mutex_);
@@ -71,6 +76,7 @@ task::Task<CreatedContainer> ContainerManager::create(std::string name, Containe
   try {
     co_await task::blocking([&] {
       make_container_directories(paths);
+      hold_volumes(config, id, paths, image.id);
       container =
           std::make_shared<Container>(id, name, wall_now_ns(), image.id, std::move(config), ContainerState{}, paths);
       store_.save(record_of(container->snapshot()));
@@ -79,7 +85,10 @@ task::Task<CreatedContainer> ContainerManager::create(std::string name, Containe
     failure = std::current_exception();
   }
   if (failure) {
-    co_await task::blocking([&paths] { remove_tree(paths.directory); });
+    co_await task::blocking([&] {
+      volumes_.release(id, true);
+      remove_tree(paths.directory);
+    });
     std::lock_guard lock(mutex_);
     names_.remove(id);
     std::rethrow_exception(failure);
@@ -91,6 +100,26 @@ task::Task<CreatedContainer> ContainerManager::create(std::string name, Containe
   changed();
   publish(*container, "create");
   co_return CreatedContainer{id, creation_warnings(*container)};
+}
+
+void ContainerManager::hold_volumes(ContainerConfig& config, const std::string& id, const ContainerPaths& paths,
+                                    const std::string& image_id) {
+  mgr::hold_volumes(config, id, volumes_, [&] {
+    std::vector<std::string> directories{paths.directory + "/upper"};  // empty: an overlay needs two
+    for (const auto& layer : images_.layer_directories(image_id)) directories.push_back(layer.string());
+    return open_detached_overlay(directories);
+  });
+}
+
+void ContainerManager::tell_volumes(const Container& container, bool mounted) const {
+  for (const MountConfig& mount : container.config()->mounts) {
+    if (mount.kind != MountConfig::Kind::kVolume) continue;
+    if (mounted) {
+      volumes_.tell_mounted(mount.source, container.id(), mount.target, mount.read_only);
+    } else {
+      volumes_.tell_unmounted(mount.source, container.id());
+    }
+  }
 }
 
 std::shared_ptr<Container> ContainerManager::find(std::string_view reference) const {

@@ -30,6 +30,7 @@
 namespace quoll::mgr {
 
 class ImageStore;
+class VolumeManager;
 
 struct ContainerManagerOptions {
   std::string root;                      // kept files: ROOT/containers/ID
@@ -51,6 +52,11 @@ struct CreatedContainer {
   std::vector<std::string> warnings;
 };
 
+struct RemoveRequest {
+  bool force = false;              // kill it first if it runs
+  bool anonymous_volumes = false;  // those that no other container mounts go with it
+};
+
 struct StopRequest {
   std::optional<int> timeout_s;  // nothing: the container's own, else 10; negative: for ever
   std::string signal;            // empty: the container's own, else SIGTERM
@@ -63,8 +69,8 @@ struct StopRequest {
 // Errors:   Docker's classes and words; after any error the record, the files and the processes agree.
 class ContainerManager {
  public:
-  ContainerManager(task::Worker& worker, ContainerManagerOptions options, ImageStore& images, ContainerStore& store,
-                   EventBus& events);
+  ContainerManager(task::Worker& worker, ContainerManagerOptions options, ImageStore& images, VolumeManager& volumes,
+                   ContainerStore& store, EventBus& events);
   ~ContainerManager();
 
   // Takes up what an earlier daemon has left: running containers are watched on, ended ones marked, half-made ones
@@ -81,7 +87,7 @@ class ContainerManager {
   task::Task<void> start(std::shared_ptr<Container> container);
   task::Task<void> stop(std::shared_ptr<Container> container, StopRequest request);
   task::Task<void> restart(std::shared_ptr<Container> container, StopRequest request);
-  task::Task<void> remove(std::shared_ptr<Container> container, bool force);
+  task::Task<void> remove(std::shared_ptr<Container> container, RemoveRequest request);
   // One that ends the container (SIGKILL, or its stop signal) counts as a stop by its user.
   task::Task<void> kill(std::shared_ptr<Container> container, std::string signal);
   task::Task<void> pause(std::shared_ptr<Container> container);
@@ -142,6 +148,10 @@ class ContainerManager {
   task::Task<void> end_torn_record(std::shared_ptr<Container> container);
   task::Task<void> save_record(ContainerRecord record);
   task::Task<void> save_state(std::shared_ptr<Container> container);
+  // REQUIRES: called from the blocking pool.
+  void hold_volumes(ContainerConfig& config, const std::string& id, const ContainerPaths& paths,
+                    const std::string& image_id);
+  void tell_volumes(const Container& container, bool mounted) const;
   // For steps that must not keep the rest from being done: false where `step` failed, which is logged.
   task::Task<bool> succeeds(std::string id, task::Task<void> step);
   void forget(const Container& container);
@@ -152,6 +162,7 @@ class ContainerManager {
   task::Worker& worker_;
   const ContainerManagerOptions options_;
   ImageStore& images_;
+  VolumeManager& volumes_;
   ContainerStore& store_;
   EventBus& events_;
 

@@ -9,6 +9,7 @@
 #include "mgr/container/restart_policy.hpp"
 #include "mgr/image/image_store.hpp"
 #include "mgr/image/remove_tree.hpp"
+#include "mgr/volume/volume_manager.hpp"
 #include "mgr/wall_clock.hpp"
 #include "task/blocking.hpp"
 #include "task/combine.hpp"
@@ -38,6 +39,11 @@ task::Task<void> ContainerManager::open() {
       names_.add(record.id, record.name);
       containers_.emplace(record.id, container);
     }
+    co_await task::blocking([&] {
+      for (const MountConfig& mount : record.config.mounts) {
+        if (mount.kind == MountConfig::Kind::kVolume) volumes_.hold({.name = mount.source}, record.id);
+      }
+    });
     try {
       co_await take_up(container);
     } catch (const Error& error) {
@@ -98,7 +104,9 @@ task::Task<void> ContainerManager::take_up(std::shared_ptr<Container> container)
     if (container->log()) container->log()->files().end_torn_record();
   }
   if (bundle_left) co_await task::blocking([&] { remove_tree(container->paths().bundle); });
-  if (is_running(status) && container->config()->host.auto_remove) co_await remove(container, true);
+  if (is_running(status) && container->config()->host.auto_remove) {
+    co_await remove(container, {.force = true, .anonymous_volumes = true});
+  }
 }
 
 // True where the container runs and is watched on: the record says so and its monitor lives, or the daemon was killed

@@ -2,11 +2,12 @@
 #include <spdlog/spdlog.h>
 
 #include <chrono>
-#include <filesystem>
 
 #include "mgr/container/container_manager.hpp"
 #include "mgr/image/image_store.hpp"
 #include "mgr/image/remove_tree.hpp"
+#include "mgr/volume/directory_size.hpp"
+#include "mgr/volume/volume_manager.hpp"
 #include "task/blocking.hpp"
 #include "task/combine.hpp"
 #include "task/error.hpp"
@@ -17,33 +18,19 @@ namespace {
 
 constexpr auto kRemovalMax = std::chrono::minutes(5);
 
-// What the files below `path` take; those that go away meanwhile count for nothing.
-std::int64_t tree_bytes(const std::filesystem::path& path) {
-  std::int64_t bytes = 0;
-  std::error_code error;
-  std::filesystem::recursive_directory_iterator each(path, error);
-  for (; !error && each != std::filesystem::recursive_directory_iterator(); each.increment(error)) {
-    std::error_code ignored;
-    if (!each->is_regular_file(ignored) || each->is_symlink(ignored)) continue;
-    const auto size = each->file_size(ignored);
-    if (!ignored) bytes += static_cast<std::int64_t>(size);
-  }
-  return bytes;
-}
-
 }  // namespace
 
-task::Task<void> ContainerManager::remove(std::shared_ptr<Container> container, bool force) {
+task::Task<void> ContainerManager::remove(std::shared_ptr<Container> container, RemoveRequest request) {
   auto guard = co_await container->lock_lifecycle();
   ContainerState state = container->state();
   if (state.status == ContainerStatus::kRemoving) {
     throw Error(ErrorClass::kConflict, "removal of container " + container->id() + " is already in progress");
   }
-  if (!can_remove(state.status, force) && state.status == ContainerStatus::kPaused) {
+  if (!can_remove(state.status, request.force) && state.status == ContainerStatus::kPaused) {
     throw Error(ErrorClass::kConflict, "cannot remove container \"/" + container->name() +
                                            "\": container is paused and must be unpaused first");
   }
-  if (!can_remove(state.status, force)) {
+  if (!can_remove(state.status, request.force)) {
     throw Error(ErrorClass::kConflict, "cannot remove container \"/" + container->name() + "\": container is " +
                                            std::string(to_string(state.status)) +
                                            ": stop the container before removing or force remove");
@@ -69,6 +56,7 @@ task::Task<void> ContainerManager::remove(std::shared_ptr<Container> container, 
   }
   forget(*container);
   publish(*container, "destroy");
+  co_await task::blocking([&] { volumes_.release(container->id(), request.anonymous_volumes); });
   container->tell_removed();
   co_await task::blocking([this] { images_.release_unused(image_users()); });
 }
@@ -86,9 +74,10 @@ task::Task<PrunedContainers> ContainerManager::prune(std::function<bool(const Co
     if (is_running(snapshot.state.status) || !wanted(snapshot)) continue;
     task::this_task::cancel_token().throw_if_cancelled();
     const std::string upper = paths_of(snapshot.id).directory + "/upper";
-    const std::int64_t bytes = co_await task::blocking([&upper] { return tree_bytes(upper); });
+    const std::int64_t bytes =
+        co_await task::blocking([&upper](std::stop_token stop) { return directory_size(upper, stop); });
     try {
-      co_await task::shielded(kRemovalMax, remove(find(snapshot.id), false));
+      co_await task::shielded(kRemovalMax, remove(find(snapshot.id), {}));
     } catch (const Error& error) {
       // Started or removed by another meanwhile; what cannot be removed stays for the next time.
       spdlog::info("prune: container {}: {}", snapshot.id, error.message());
@@ -102,7 +91,8 @@ task::Task<PrunedContainers> ContainerManager::prune(std::function<bool(const Co
 }
 
 task::Task<void> ContainerManager::remove_when_exited(std::shared_ptr<Container> container) {
-  co_await task::shielded(std::chrono::minutes(1), remove(std::move(container), true));
+  co_await task::shielded(std::chrono::minutes(1),
+                          remove(std::move(container), {.force = true, .anonymous_volumes = true}));
 }
 
 task::Task<void> ContainerManager::remove_files(std::shared_ptr<Container> container) {

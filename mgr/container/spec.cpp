@@ -65,8 +65,8 @@ void add_seccomp(const HostConfig& host, uint64_t capabilities, json& into) {
 }
 
 // A mount whose later mounts shall reach the container, or the host, needs a root that lets them through.
-void add_root_propagation(const HostConfig& host, json& into) {
-  for (const MountConfig& mount : host.mounts) {
+void add_root_propagation(const ContainerConfig& config, json& into) {
+  for (const MountConfig& mount : config.mounts) {
     if (mount.propagation.ends_with("shared")) into["rootfsPropagation"] = "shared";
     if (mount.propagation.ends_with("slave") && !into.contains("rootfsPropagation"))
       into["rootfsPropagation"] = "rslave";
@@ -128,7 +128,7 @@ json spec_linux(const ContainerConfig& config, const SpecInput& input, const Hos
   section["maskedPaths"] = host.masked_paths.value_or(host.privileged ? none : default_masked_paths());
   section["readonlyPaths"] = host.readonly_paths.value_or(host.privileged ? none : default_readonly_paths());
   add_seccomp(host, capabilities, section);
-  add_root_propagation(host, section);
+  add_root_propagation(config, section);
   add_devices(host, section);
   return section;
 }
@@ -140,7 +140,7 @@ json build_spec(const ContainerConfig& config, const SpecInput& input, const Hos
       {"ociVersion", kOciVersion},
       {"process", spec_process(config, input, facts, capabilities, warnings)},
       {"root", {{"path", input.rootfs}, {"readonly", config.host.readonly_rootfs}}},
-      {"mounts", spec_mounts(config.host, input.files)},
+      {"mounts", spec_mounts(config, input.files)},
       {"linux", spec_linux(config, input, facts, capabilities, warnings)},
   };
   if (config.host.uts_mode != "host") spec["hostname"] = input.hostname;

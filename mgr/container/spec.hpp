@@ -41,7 +41,7 @@ nlohmann::json spec_limits(const HostConfig& host, const HostFacts& facts, std::
 // The parts of build_spec(), one file each.
 nlohmann::json spec_process(const ContainerConfig& config, const SpecInput& input, const HostFacts& facts,
                             uint64_t capabilities, std::vector<std::string>& warnings);
-nlohmann::json spec_mounts(const HostConfig& host, const ContainerFilePaths& files);
+nlohmann::json spec_mounts(const ContainerConfig& config, const ContainerFilePaths& files);
 nlohmann::json spec_linux(const ContainerConfig& config, const SpecInput& input, const HostFacts& facts,
                           uint64_t capabilities, std::vector<std::string>& warnings);
 void add_devices(const HostConfig& host, nlohmann::json& section);

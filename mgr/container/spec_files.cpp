@@ -107,8 +107,8 @@ ContainerFilePaths write_container_files(const std::string& dir, const Container
           write_file(dir + "/resolv.conf", files.resolv_conf)};
 }
 
-void prepare_bind_sources(const HostConfig& host) {
-  for (const MountConfig& mount : host.mounts) {
+void prepare_bind_sources(const ContainerConfig& config) {
+  for (const MountConfig& mount : config.mounts) {
     if (mount.kind != MountConfig::Kind::kBind) continue;
     std::error_code error;
     if (std::filesystem::exists(mount.source, error)) continue;

@@ -37,6 +37,6 @@ ContainerFilePaths write_container_files(const std::string& dir, const Container
 // Makes the sources of Binds that are missing, as directories, and checks that those of Mounts are there.
 //
 // Errors: kInvalidArgument in Docker's words for a source that is missing.
-void prepare_bind_sources(const HostConfig& host);
+void prepare_bind_sources(const ContainerConfig& config);
 
 }  // namespace quoll::mgr

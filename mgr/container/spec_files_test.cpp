@@ -84,11 +84,11 @@ TEST_F(FilesOnDiskTest, files_are_readable_for_all_whatever_the_umask_and_replac
 }
 
 TEST_F(FilesOnDiskTest, a_missing_source_of_binds_is_made_and_one_of_mounts_is_refused) {
-  prepare_bind_sources(parse("\"Binds\":[\"" + dir_ + "/new/deep:/x\"]").host);
+  prepare_bind_sources(parse("\"Binds\":[\"" + dir_ + "/new/deep:/x\"]"));
   EXPECT_TRUE(fs::is_directory(dir_ + "/new/deep"));
   const std::string missing = dir_ + "/none";
   try {
-    prepare_bind_sources(parse(R"("Mounts":[{"Type":"bind","Target":"/x","Source":")" + missing + "\"}]").host);
+    prepare_bind_sources(parse(R"("Mounts":[{"Type":"bind","Target":"/x","Source":")" + missing + "\"}]"));
     FAIL();
   } catch (const Error& error) {
     EXPECT_EQ(error.message(), "invalid mount config for type \"bind\": bind source path does not exist: " + missing);

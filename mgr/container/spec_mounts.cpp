@@ -52,7 +52,8 @@ json user_mount(const MountConfig& mount) {
                                       mount.propagation.empty() ? "rprivate" : mount.propagation};
   // "ro" alone would leave what is mounted below the source writable.
   if (mount.read_only) options.emplace_back(mount.recursive ? "rro" : "ro");
-  return bind_mount(mount.source, mount.target, std::move(options));
+  const bool is_volume = mount.kind == MountConfig::Kind::kVolume;
+  return bind_mount(is_volume ? mount.volume_path : mount.source, mount.target, std::move(options));
 }
 
 bool is_at_or_below(std::string_view path, std::string_view parent) {
@@ -115,14 +116,15 @@ json host_devices() {
 
 }  // namespace
 
-json spec_mounts(const HostConfig& host, const ContainerFilePaths& files) {
+json spec_mounts(const ContainerConfig& config, const ContainerFilePaths& files) {
+  const HostConfig& host = config.host;
   json mounts = default_mounts(host.shm_size > 0 ? host.shm_size : kDefaultShmSize);
   apply_ipc_mode(host, mounts);
   if (host.privileged) make_writable_for_privileged(mounts);
   // A mount of the client's replaces ours at the same place, and all of ours below it would be hidden.
   const auto is_replaced = [&](const json& mount) {
     const std::string& target = mount["destination"].get_ref<const std::string&>();
-    return std::any_of(host.mounts.begin(), host.mounts.end(),
+    return std::any_of(config.mounts.begin(), config.mounts.end(),
                        [&](const MountConfig& own) { return is_at_or_below(target, own.target); });
   };
   const auto add_file = [&](const std::string& source, const char* target) {
@@ -136,7 +138,7 @@ json spec_mounts(const HostConfig& host, const ContainerFilePaths& files) {
   std::erase_if(mounts.get_ref<json::array_t&>(), is_replaced);
   // Parents first, so that none hides its child.
   std::multimap<ptrdiff_t, const MountConfig*> by_depth;
-  for (const MountConfig& mount : host.mounts) {
+  for (const MountConfig& mount : config.mounts) {
     by_depth.emplace(std::count(mount.target.begin(), mount.target.end(), '/'), &mount);
   }
   for (const auto& [depth, mount] : by_depth) mounts.push_back(user_mount(*mount));

@@ -16,6 +16,7 @@
 
 #include "mgr/image/rooted_path.hpp"
 #include "mgr/runtime/detached_overlay.hpp"
+#include "mgr/runtime/volume_part.hpp"
 #include "task/error.hpp"
 
 namespace quoll::mgr {
@@ -67,7 +68,9 @@ UniqueFd mount_point(int root, const std::string& target, bool directory) {
 
 void add_mount(int root, const RootMount& mount) {
   const unsigned depth = mount.recursive ? AT_RECURSIVE : 0;
-  const UniqueFd tree(::open_tree(AT_FDCWD, mount.source.c_str(), OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | depth));
+  const UniqueFd tree(mount.part.empty()
+                          ? ::open_tree(AT_FDCWD, mount.source.c_str(), OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | depth)
+                          : clone_volume_part(mount.source.c_str(), mount.part.c_str()));
   if (!tree) {
     if (errno == ENOENT) return;
     throw system_error(errno, "bind " + mount.source);

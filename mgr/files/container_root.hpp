@@ -12,6 +12,7 @@ namespace quoll::mgr {
 // What is mounted over the root, as far as a copy shall see it.
 struct RootMount {
   std::string source;  // on the host
+  std::string part;    // what of the source is mounted, looked up inside it; empty is all
   std::string target;  // in the container: absolute and clean
   bool read_only = false;
   bool recursive = true;

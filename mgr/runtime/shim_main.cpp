@@ -14,7 +14,8 @@
 //   2. For crun on a host with hybrid cgroups, the cgroup2 mount beside the v1 controllers is detached in there:
 //      crun 1.8 refuses such a host, and works with its v1 controllers once the mount is out of sight.
 //   3. If <bundle>/overlay exists, the overlay that it describes is mounted.
-//   4. execv of the runtime. The namespace lives as long as the runtime runs; the container's own namespace is a copy.
+//   4. If <bundle>/subpaths exists, the parts of volumes that it names are mounted where config.json looks for them.
+//   5. execv of the runtime. The namespace lives as long as the runtime runs; the container's own namespace is a copy.
 //
 // <bundle>/overlay is lines of key=value, in any order; the value is all that follows the first `=`:
 //
@@ -23,6 +24,9 @@
 //     workdir=PATH
 //     target=PATH       required: an existing empty directory, as a rule <bundle>/rootfs
 //     option=NAME[=V]   optional, repeated: any other overlayfs option, e.g. `option=metacopy=on`
+//
+// <bundle>/subpaths is groups of three such lines: volume=PATH, part=PATH (relative, looked up inside the volume,
+// whatever links are in there) and target=PATH (an existing file or directory, as the part is).
 //
 // Paths are absolute and free of newlines; colons and commas are allowed. From Linux 6.5 on each layer is passed by a
 // call of its own. Older kernels take one page of text for all options: there the longest common directory is entered
@@ -49,6 +53,8 @@
 #include <string_view>
 #include <utility>
 #include <vector>
+
+#include "mgr/runtime/volume_part.hpp"
 
 namespace {
 
@@ -290,6 +296,26 @@ std::optional<std::string> bundle_to_create(const std::vector<char*>& arguments)
   return std::nullopt;
 }
 
+// The value of the next line, which must have this key.
+std::string take_value(std::string_view& text, std::string_view key, const std::string& path) {
+  const std::string_view line = text.substr(0, text.find('\n'));
+  text.remove_prefix(std::min(line.size() + 1, text.size()));
+  if (line.substr(0, key.size()) != key || line.size() == key.size()) fail(path + ": no " + std::string(key));
+  return std::string(line.substr(key.size()));
+}
+
+void mount_subpaths(std::string_view text, const std::string& path) {
+  while (!text.empty()) {
+    const std::string volume = take_value(text, "volume=", path);
+    const std::string part = take_value(text, "part=", path);
+    const std::string target = take_value(text, "target=", path);
+    const int tree = quoll::mgr::clone_volume_part(volume.c_str(), part.c_str());
+    if (tree < 0) fail_errno("cannot access path " + volume + "/" + part);
+    if (::move_mount(tree, "", AT_FDCWD, target.c_str(), MOVE_MOUNT_F_EMPTY_PATH) < 0) fail_errno("mount " + target);
+    ::close(tree);
+  }
+}
+
 void prepare_create(const std::string& runtime, const std::string& bundle) {
   bool hide_unified = is_crun(runtime) && has_filesystem(kCgroupRoot, TMPFS_MAGIC) &&
                       has_filesystem(kUnifiedMount, CGROUP2_SUPER_MAGIC);
@@ -300,6 +326,8 @@ void prepare_create(const std::string& runtime, const std::string& bundle) {
   if (::mount(nullptr, "/", nullptr, MS_REC | MS_SLAVE, nullptr) < 0) fail_errno("make all mounts slaves");
   if (hide_unified && ::umount2(kUnifiedMount, MNT_DETACH) < 0) fail_errno(std::string("detach ") + kUnifiedMount);
   if (text) mount_overlay(parse_overlay(*text, path));
+  path = bundle + "/subpaths";
+  if (auto subpaths = read_file(path)) mount_subpaths(*subpaths, path);
 }
 
 [[noreturn]] void execute(const std::string& runtime, const std::vector<char*>& arguments) {

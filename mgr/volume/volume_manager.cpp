@@ -82,7 +82,7 @@ std::shared_ptr<const Volume> VolumeManager::create_locked(const VolumeRequest& 
     std::lock_guard lock(mutex_);
     entries_.emplace(created->name, Entry{created, {}});
   }
-  publish(*created, "create");
+  publish(created->name, "create");
   return created;
 }
 
@@ -136,7 +136,7 @@ void VolumeManager::remove_locked(const Volume& volume) {
     std::lock_guard lock(mutex_);
     entries_.erase(volume.name);
   }
-  publish(volume, "destroy");
+  publish(volume.name, "destroy");
 }
 
 bool VolumeManager::remove_unused(const std::string& name) {
@@ -197,23 +197,23 @@ void VolumeManager::release(const std::string& container_id, bool remove_anonymo
   for (const auto& volume : unused) remove_locked(*volume);
 }
 
-void VolumeManager::tell_mounted(const Volume& volume, const std::string& container_id, const std::string& target,
-                                 bool read_only) {
-  publish(volume, "mount",
+void VolumeManager::tell_mounted(const std::string& name, const std::string& container_id, const std::string& target,
+                                 bool read_only) const {
+  publish(name, "mount",
           {{"container", container_id},
            {"destination", target},
            {"propagation", ""},
            {"read/write", read_only ? "false" : "true"}});
 }
 
-void VolumeManager::tell_unmounted(const Volume& volume, const std::string& container_id) {
-  publish(volume, "unmount", {{"container", container_id}});
+void VolumeManager::tell_unmounted(const std::string& name, const std::string& container_id) const {
+  publish(name, "unmount", {{"container", container_id}});
 }
 
-void VolumeManager::publish(const Volume& volume, std::string action,
+void VolumeManager::publish(const std::string& name, std::string action,
                             std::map<std::string, std::string> attributes) const {
   attributes["driver"] = "local";
-  events_.publish({"volume", std::move(action), volume.name, std::move(attributes), 0});
+  events_.publish({"volume", std::move(action), name, std::move(attributes), 0});
 }
 
 }  // namespace quoll::mgr

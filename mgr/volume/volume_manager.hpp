@@ -61,8 +61,9 @@ class VolumeManager {
   void release(const std::string& container_id, bool remove_anonymous);
 
   // "mount" and "unmount" of a container's start and end.
-  void tell_mounted(const Volume& volume, const std::string& container_id, const std::string& target, bool read_only);
-  void tell_unmounted(const Volume& volume, const std::string& container_id);
+  void tell_mounted(const std::string& name, const std::string& container_id, const std::string& target,
+                    bool read_only) const;
+  void tell_unmounted(const std::string& name, const std::string& container_id) const;
 
  private:
   struct Entry {
@@ -77,7 +78,7 @@ class VolumeManager {
   std::shared_ptr<const Volume> create_locked(const VolumeRequest& request);
   void remove_locked(const Volume& volume);
   bool remove_unused(const std::string& name);
-  void publish(const Volume& volume, std::string action, std::map<std::string, std::string> attributes = {}) const;
+  void publish(const std::string& name, std::string action, std::map<std::string, std::string> attributes = {}) const;
 
   // Constant after construction.
   const std::string directory_;

@@ -64,3 +64,115 @@ def test_prune_takes_what_nobody_uses(daemon):
     assert "Deleted Volumes" in daemon.docker("volume", "prune", "-f").stdout
     assert names(daemon) == ["named"]
     assert daemon.http.post("/v1.41/volumes/prune").expect(200).json()["VolumesDeleted"] == ["named"]
+
+
+# -- in containers --
+
+
+def test_a_named_volume_is_shared_and_outlives_its_containers(daemon):
+    writer = finished(daemon, "echo kept >/data/file; touch /data/more", "-v", "data:/data")
+    assert logs(daemon, finished(daemon, "cat /in/file; touch /in/x || echo no", "-v", "data:/in:ro"), "stdout=1") == b"kept\nno\n"
+    mount = inspect(daemon, writer)["Mounts"]
+    assert mount == [{"Type": "volume", "Name": "data", "Source": f"{daemon.root}/volumes/data/_data", "Destination": "/data",
+                      "Driver": "local", "Mode": "z", "RW": True, "Propagation": ""}]
+    refused = daemon.docker("volume", "rm", "data", check=False)
+    assert refused.returncode == 1 and f"volume is in use - [" in refused.stderr and writer in refused.stderr
+    assert names(daemon, {"dangling": ["true"]}) == []
+    daemon.remove_containers()
+    assert names(daemon, {"dangling": ["true"]}) == ["data"]
+    assert logs(daemon, finished(daemon, "cat /data/file", "-v", "data:/data")) == b"kept\n"
+
+
+def test_an_empty_volume_gets_what_the_image_has_there(daemon):
+    script = "ls -ld /etc/passwd | cut -c1-10; ls -A /v"
+    image = logs(daemon, finished(daemon, "ls -A /etc; stat -c %a:%u:%g /etc", "--network", "none"))
+    finished(daemon, "true", "-v", "filled:/etc")
+    seen = logs(daemon, finished(daemon, "ls -A /v; stat -c %a:%u:%g /v", "-v", "filled:/v", "--network", "none"))
+    # Some are no image's but every container's.
+    assert set(image.split()) - set(seen.split()) <= {b"hostname", b"hosts", b"resolv.conf", b"mtab"} and seen.split()[-1] == image.split()[-1]
+    finished(daemon, "true", "-v", "bare:/etc:nocopy")
+    assert logs(daemon, finished(daemon, script, "-v", "bare:/v")).split()[1:] == []
+    # What is in a volume already stays alone.
+    finished(daemon, "echo mine >/v/mine", "-v", "own:/v")
+    finished(daemon, "true", "-v", "own:/etc")
+    assert logs(daemon, finished(daemon, "ls /v", "-v", "own:/v")) == b"mine\n"
+
+
+def test_anonymous_volumes_go_with_their_container_if_asked(daemon):
+    kept = finished(daemon, "echo x >/data/x", "-v", "/data")
+    name = inspect(daemon, kept)["Mounts"][0]["Name"]
+    assert len(name) == 64 and names(daemon) == [name]
+    daemon.docker("rm", kept)
+    assert names(daemon) == [name]
+    daemon.docker("rm", "-v", finished(daemon, "true", "-v", "/data", "-v", "named:/n"))
+    assert sorted(names(daemon)) == sorted([name, "named"])
+    daemon.docker("run", "--rm", "-d", "-v", "/data", "busybox", "true")
+    eventually(lambda: sorted(names(daemon)) == sorted([name, "named"]))
+
+
+def test_volumes_from_and_every_form_of_mount(daemon, tmp_path):
+    (tmp_path / "f").write_text("host\n")
+    first = run(daemon, "mkdir /data/sub; echo deep >/data/sub/f; exec sleep 1000", "-v", "data:/data", "-v", f"{tmp_path}:/h",
+                name="first")
+    eventually(lambda: logs(daemon, finished(daemon, "cat /data/sub/f", "--volumes-from", "first")) == b"deep\n")
+    both = finished(daemon, "cat /data/sub/f /h/f; touch /data/x || echo no", "--volumes-from", f"{first}:ro")
+    assert logs(daemon, both, "stdout=1") == b"deep\nhost\nno\n"
+    part = finished(daemon, "ls /part; touch /part/x || echo no", "--mount", "type=volume,src=data,dst=/part,volume-subpath=sub,readonly")
+    assert logs(daemon, part, "stdout=1") == b"f\nno\n"
+    new = finished(daemon, "mount | grep -c ' /new '", "--mount", "type=volume,dst=/new,volume-nocopy,volume-label=a=b")
+    assert logs(daemon, new) == b"1\n"
+    assert names(daemon, {"label": ["a=b"]}) == [inspect(daemon, new)["Mounts"][0]["Name"]]
+    missing = daemon.docker("run", "-d", "--mount", "type=volume,src=data,dst=/p,volume-subpath=none", "busybox", "true", check=False)
+    assert missing.returncode == 127 and "no such file or directory" in missing.stderr
+
+
+def test_a_subpath_cannot_lead_out_of_its_volume(daemon):
+    finished(daemon, "ln -s / /v/root; ln -s ../../../../etc /v/up", "-v", "evil:/v")
+    for part in ("root", "up"):
+        container = create(daemon, "ls /p", Mounts=[{"Type": "volume", "Source": "evil", "Target": "/p", "VolumeOptions": {"Subpath": part}}])
+        started = daemon.http.post(f"/containers/{container}/start")
+        # `root` is the volume's own top, where its two links are; `up` leads to nothing there.
+        assert started.status == (204 if part == "root" else 400), started
+        if part == "root":
+            wait(daemon, container)
+            assert logs(daemon, container).split() == [b"root", b"up"]
+
+
+def test_bind_options(daemon, tmp_path):
+    (tmp_path / "f").write_text("host\n")
+    daemon.docker("volume", "create", "-o", "type=none", "-o", "o=bind", "-o", f"device={tmp_path}", "bound")
+    assert logs(daemon, finished(daemon, "cat /v/f", "-v", "bound:/v")) == b"host\n"
+    daemon.remove_containers()
+    daemon.docker("volume", "rm", "bound")
+    assert (tmp_path / "f").read_text() == "host\n"
+
+
+def test_a_container_that_cannot_be_created_keeps_no_volume(daemon):
+    refused = daemon.http.post("/containers/create", json={"Image": "busybox", "Volumes": {"/a": {}}, "HostConfig": {
+        "Mounts": [{"Type": "volume", "Source": "bad", "Target": "/b", "VolumeOptions": {"DriverConfig": {"Name": "nfs"}}}]}})
+    assert refused.status == 404 and names(daemon) == []
+    assert daemon.http.post("/containers/create", json={"Image": "busybox", "HostConfig": {"VolumesFrom": ["nobody"]}}).status == 404
+
+
+def test_a_killed_daemon_finds_its_volumes_and_their_users(make_daemon):
+    daemon = make_daemon()
+    running = run(daemon, "echo x >/data/x; exec sleep 1000", "-v", "data:/data", "-v", "/anonymous")
+    before = names(daemon)
+    daemon.kill9()
+    daemon.start()
+    assert names(daemon) == before
+    assert daemon.http.delete("/volumes/data").status == 409
+    daemon.docker("rm", "-f", "-v", running)
+    assert names(daemon) == ["data"]
+    assert logs(daemon, finished(daemon, "cat /data/x", "-v", "data:/data")) == b"x\n"
+
+
+def test_what_happens_to_volumes_is_told(daemon):
+    import time
+    since = time.time()
+    container = finished(daemon, "true", "-v", "data:/data")
+    daemon.docker("rm", container)
+    daemon.docker("volume", "rm", "data")
+    text = daemon.docker("events", "--since", str(since), "--until", str(time.time() + 0.1), "--filter", "type=volume",
+                         "--format", "{{.Action}} {{.Actor.ID}}").stdout
+    assert text.split("\n")[:-1] == ["create data", "mount data", "unmount data", "destroy data"]
