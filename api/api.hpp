@@ -12,11 +12,13 @@
 #include "api/list_cache.hpp"
 #include "http/router.hpp"
 #include "http/server.hpp"
+#include "mgr/attach/attach_stream.hpp"
 #include "task/task.hpp"
 
 namespace quoll::mgr {
 class ContainerManager;
 class EventBus;
+class ExecManager;
 class ImageStore;
 class VolumeManager;
 }  // namespace quoll::mgr
@@ -42,10 +44,12 @@ struct Api {
   mgr::ContainerManager& containers;
   mgr::ImageStore& images;
   mgr::VolumeManager& volumes;
+  mgr::ExecManager& execs;
   mgr::EventBus& events;
   DaemonFacts facts;
   std::function<std::size_t()> task_count;
   ListCache container_list;
+  mgr::AttachRegistry attached;
 };
 
 // Adds every route of the API; what Quoll does not do yet answers 501 by name (docs/SCOPE.md).

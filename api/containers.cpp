@@ -8,6 +8,7 @@
 #include "api/handlers.hpp"
 #include "api/json_body.hpp"
 #include "mgr/container/container_manager.hpp"
+#include "mgr/exec/exec_manager.hpp"
 #include "mgr/wall_clock.hpp"
 #include "task/error.hpp"
 
@@ -125,7 +126,9 @@ Task<void> list_containers(Api& api, Request& request, Response& response) {
 Task<void> inspect_container(Api& api, Request& request, Response& response) {
   if (request.query_flag("size")) throw Error(ErrorClass::kNotImplemented, "sizes of containers are not supported yet");
   const auto container = api.containers.find(request.param("id"));
-  co_await send_json(response, 200, inspect_json(container->snapshot(), container->paths()));
+  nlohmann::json answer = inspect_json(container->snapshot(), container->paths());
+  if (auto ids = api.execs.ids_of(container->id()); !ids.empty()) answer["ExecIDs"] = std::move(ids);
+  co_await send_json(response, 200, answer);
 }
 
 Task<void> start_container(Api& api, Request& request, Response& response) {

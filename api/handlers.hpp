@@ -42,6 +42,16 @@ Task<void> get_archive(Api& api, Request& request, Response& response);
 Task<void> put_archive(Api& api, Request& request, Response& response);
 Task<void> export_container(Api& api, Request& request, Response& response);
 
+// attach.cpp
+Task<void> attach_container(Api& api, Request& request, Response& response);
+Task<void> resize_container(Api& api, Request& request, Response& response);
+
+// exec.cpp
+Task<void> create_exec(Api& api, Request& request, Response& response);
+Task<void> start_exec(Api& api, Request& request, Response& response);
+Task<void> resize_exec(Api& api, Request& request, Response& response);
+Task<void> inspect_exec(Api& api, Request& request, Response& response);
+
 // logs.cpp
 Task<void> logs_container(Api& api, Request& request, Response& response);
 

@@ -63,9 +63,11 @@ Daemon::Daemon(Config config, task::Runtime& runtime, std::vector<task::Worker*>
                    .cgroup_parent = config_.cgroup_parent,
                    .programs = mgr::find_runtime_programs(config_.runtime, config_.exec_root + "/runtime")},
                   images_, volumes_, container_store_, events_),
+      execs_(*serving_.front(), containers_),
       api_{.containers = containers_,
            .images = images_,
            .volumes = volumes_,
+           .execs = execs_,
            .events = events_,
            .facts = facts_of(config_, containers_.programs()),
            .task_count = [&runtime] { return runtime.task_count(); }} {
@@ -116,10 +118,12 @@ task::Task<void> Daemon::start() {
 task::Task<void> Daemon::stop() {
   const auto grace = std::chrono::seconds(config_.shutdown_timeout_s);
   containers_.release_clients();
+  api_.attached.release();
   events_.release();
   std::vector<task::Task<void>> stops;
   for (const auto& server : servers_) stops.push_back(server->stop(grace));
   co_await task::when_all(std::move(stops));
+  co_await execs_.stop();
   co_await containers_.stop(!config_.live_restore);
   if (gops_) co_await gops_->stop();
   if (debug_server_) co_await debug_server_->stop(std::chrono::seconds(1));

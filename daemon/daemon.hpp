@@ -13,6 +13,7 @@
 #include "mgr/container/container_manager.hpp"
 #include "mgr/container/container_store.hpp"
 #include "mgr/event/event_bus.hpp"
+#include "mgr/exec/exec_manager.hpp"
 #include "mgr/image/image_store.hpp"
 #include "mgr/store/database.hpp"
 #include "mgr/volume/volume_manager.hpp"
@@ -52,6 +53,7 @@ class Daemon {
   mgr::VolumeStore volume_store_;
   mgr::VolumeManager volumes_;
   mgr::ContainerManager containers_;
+  mgr::ExecManager execs_;
   api::Api api_;
   http::Router router_;
   http::Router debug_router_;

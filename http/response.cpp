@@ -151,7 +151,8 @@ task::Task<HijackedStream> Response::hijack(std::string_view content_type) {
   while (co_await connection_.read_body(sink) > 0) {
   }
   connection_.set_hijacked();
-  connection_.close_after_answer();
+  // Where it ends before its client has stopped sending, what was written last must not be lost with the unread input.
+  connection_.close_unread();
   std::string& head = connection_.home().scratch;
   const bool upgrades = has_token(exchange.request.header("Connection"), "upgrade") &&
                         !exchange.request.header("Upgrade").empty() && exchange.request.version_minor() >= 1;

@@ -17,6 +17,7 @@
 //     attach          a socket: attach_protocol.hpp
 //     ctl             a FIFO of requests: "resize ROWS COLUMNS\n", "reopen\n" (the log, after a rotation)
 //     exit/ID         the exit code
+//     oom             there once the kernel has killed a process of the container for want of memory
 //
 // An exec takes the same requests from descriptor 3, which is a socket then, and its one client is descriptor 4.
 #include <fcntl.h>
@@ -32,6 +33,7 @@
 #include <string>
 
 #include "monitor/attach_protocol.hpp"
+#include "monitor/memory_kills.hpp"
 #include "monitor/options.hpp"
 #include "monitor/relay.hpp"
 #include "monitor/runtime_call.hpp"
@@ -112,7 +114,12 @@ class Requests {
 class Watch {
  public:
   Watch(const Options& options, const Made& made, Children& children, Relay& relay, LogFile& log)
-      : options_(options), made_(made), children_(children), relay_(relay), log_(log) {}
+      : options_(options),
+        made_(made),
+        children_(children),
+        relay_(relay),
+        log_(log),
+        memory_kills_file_(options.exec ? "" : memory_kills_file(made.pid)) {}
 
   void run(int listening, Requests requests) {
     note_end();
@@ -151,7 +158,9 @@ class Watch {
     if (ended() || code() < 0) return;
     end_ms_ = monotonic_ms() + kOutputAfterEndMs;
     relay_.process_ended();
-    if (!options_.exec) write_file(options_.exit_path(), std::to_string(code()));
+    if (options_.exec) return;
+    if (memory_kills(memory_kills_file_) > 0) write_file("oom", "");
+    write_file(options_.exit_path(), std::to_string(code()));
   }
 
   int timeout_ms() const {
@@ -170,6 +179,7 @@ class Watch {
   Children& children_;
   Relay& relay_;
   LogFile& log_;
+  const std::string memory_kills_file_;
   std::int64_t end_ms_ = 0;  // when the rest of the output is given up
   std::vector<pollfd> list_;
 };

@@ -20,8 +20,9 @@ const std::map<std::string, std::set<std::string>> kArrows{
     {"task", {}},
     {"http", {"task"}},
     {"debug", {"http", "task"}},
-    {"mgr", {"task"}},
-    {"api", {"http", "mgr", "task"}},
+    {"monitor", {}},
+    {"mgr", {"monitor", "task"}},
+    {"api", {"http", "mgr", "monitor", "task"}},
     {"cli", {"http", "task"}},
     {"daemon", {"api", "debug", "http", "mgr", "task"}},
 };

@@ -15,7 +15,7 @@ std::shared_ptr<LogHub> make_log(const ContainerConfig& config, const ContainerP
   if (config.host.log.driver == "none") return nullptr;
   const LogLimits limits{config.host.log.max_size, static_cast<unsigned>(config.host.log.max_files)};
   return std::make_shared<LogHub>(paths.log_directory(), limits,
-                                  [bundle = paths.bundle] { request_log_reopen(bundle); });
+                                  [bundle = paths.bundle] { request_of_monitor(bundle, kReopenLogRequest); });
 }
 
 void tell(std::vector<task::Sender<WaitResult>>& waiters, int exit_code) {
@@ -116,6 +116,43 @@ task::Task<WaitResult> Container::Waiter::result() {
   co_return std::move(*result);
 }
 
+Container::PendingAttach Container::attach(std::uint8_t flags) {
+  PendingAttach attach;
+  std::lock_guard lock(mutex_);
+  if (streams_open_) {
+    attach.socket_ = connect_to_monitor(paths_.bundle, flags);
+    return attach;
+  }
+  auto [sender, receiver] = task::make_channel<UniqueFd>(1);
+  attach.receiver_ = std::move(receiver);
+  std::erase_if(attach_waiters_, [](const AttachWaiter& other) { return other.sender.closed(); });
+  attach_waiters_.push_back({std::move(sender), flags});
+  return attach;
+}
+
+task::Task<UniqueFd> Container::PendingAttach::socket() {
+  if (socket_) co_return std::move(socket_);
+  std::optional<UniqueFd> socket = co_await receiver_.receive();
+  if (!socket) co_return UniqueFd();
+  co_return std::move(*socket);
+}
+
+void Container::open_streams() {
+  std::lock_guard lock(mutex_);
+  streams_open_ = true;
+  for (const AttachWaiter& waiter : attach_waiters_) {
+    if (waiter.sender.closed()) continue;
+    UniqueFd socket = connect_to_monitor(paths_.bundle, waiter.flags);
+    waiter.sender.try_send(socket);
+  }
+  attach_waiters_.clear();
+}
+
+void Container::close_streams() {
+  std::lock_guard lock(mutex_);
+  streams_open_ = false;
+}
+
 void Container::tell_exited(int exit_code) {
   std::lock_guard lock(mutex_);
   tell(exit_waiters_, exit_code);
@@ -123,12 +160,14 @@ void Container::tell_exited(int exit_code) {
 
 void Container::drop_waiters() {
   std::lock_guard lock(mutex_);
+  attach_waiters_.clear();
   exit_waiters_.clear();
   removal_waiters_.clear();
 }
 
 void Container::tell_removed() {
   std::lock_guard lock(mutex_);
+  attach_waiters_.clear();
   removed_ = true;
   // Who waits for an exit that cannot come any more is answered too.
   tell(exit_waiters_, state_.exit_code);

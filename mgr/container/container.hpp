@@ -102,12 +102,34 @@ class Container {
   };
   Waiter wait(WaitCondition condition);
 
+  // A place among those attached: of the present run, or of the next one from its very beginning.
+  class PendingAttach {
+   public:
+    // The connection to the monitor; empty where no run came before the container's removal or the daemon's stop.
+    task::Task<UniqueFd> socket();
+
+   private:
+    friend class Container;
+    UniqueFd socket_;
+    task::Receiver<UniqueFd> receiver_;
+  };
+  // `flags`: of monitor/attach_protocol.hpp. Errors: of system_error() where the monitor cannot be reached.
+  PendingAttach attach(std::uint8_t flags);
+  // Between the monitor's start and the program's: connects those who wait.
+  void open_streams();
+  void close_streams();
+
   void tell_exited(int exit_code);
   // Ends all waits without a result: the daemon stops watching.
   void drop_waiters();
   void tell_removed();
 
  private:
+  struct AttachWaiter {
+    task::Sender<UniqueFd> sender;
+    std::uint8_t flags;
+  };
+
   // Constant after construction.
   const std::string id_;
   const std::int64_t created_ns_;
@@ -127,6 +149,8 @@ class Container {
   UniqueFd init_process_;                                  // guarded by mutex_
   std::vector<task::Sender<WaitResult>> exit_waiters_;     // guarded by mutex_
   std::vector<task::Sender<WaitResult>> removal_waiters_;  // guarded by mutex_
+  std::vector<AttachWaiter> attach_waiters_;               // guarded by mutex_
+  bool streams_open_ = false;                              // guarded by mutex_; the monitor takes connections
   bool removed_ = false;                                   // guarded by mutex_
 };
 

@@ -113,11 +113,10 @@ ContainerRecord record_of(const ContainerSnapshot& snapshot) {
 MonitoredContainer monitored(const Container& container) {
   MonitoredContainer result;
   result.id = container.id();
-  result.name = container.snapshot().name;
   result.bundle = container.paths().bundle;
   if (container.log()) result.log_path = container.paths().log_file();
-  result.terminal = container.config()->tty;
-  result.open_stdin = container.config()->open_stdin;
+  result.streams.terminal = container.config()->tty;
+  result.streams.open_stdin = container.config()->open_stdin;
   return result;
 }
 

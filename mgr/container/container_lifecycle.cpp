@@ -21,14 +21,6 @@ namespace {
 constexpr int kStopTimeoutDefault_s = 10;
 constexpr auto kKillWaitMax = std::chrono::seconds(30);
 
-// Docker's exit codes for what could not be run, told by the same words as its clients do.
-int start_failure_code(const std::string& message) {
-  const auto says = [&message](std::string_view words) { return message.find(words) != std::string::npos; };
-  if ((says("executable file") && says("not found")) || says("no such file or directory")) return 127;
-  if (says("permission denied") || says("is a directory")) return 126;
-  return 128;
-}
-
 // Nothing: for ever.
 std::optional<std::chrono::seconds> grace_of(int timeout_s) {
   if (timeout_s < 0) return std::nullopt;
@@ -80,6 +72,7 @@ task::Task<void> ContainerManager::begin_run(std::shared_ptr<Container> containe
           [&] { seccomp_filters_.learn(std::move(*profile), options_.programs.state_directory, container->id()); });
     }
     if (container->log()) container->log()->set_live();
+    container->open_streams();
     const std::int64_t started_ns = wall_now_ns();  // before the start: what is quick has ended when that returns
     co_await runtime_start(options_.programs, container->id());
     container->update_state([&](ContainerState& state) {
@@ -100,6 +93,7 @@ task::Task<void> ContainerManager::begin_run(std::shared_ptr<Container> containe
 }
 
 task::Task<void> ContainerManager::undo_start(std::shared_ptr<Container> container, Error failure) {
+  container->close_streams();
   co_await runtime_delete(options_.programs, container->id());
   container->set_init_process(UniqueFd());
   if (container->log()) container->log()->set_ended();
@@ -132,6 +126,7 @@ task::Task<void> ContainerManager::watch_exit(std::shared_ptr<Container> contain
 }
 
 task::Task<void> ContainerManager::finish_run(std::shared_ptr<Container> container) {
+  container->close_streams();
   if (container->log()) {
     container->log()->set_ended();
     if (container->log()->rotates()) log_watcher_.remove(container->log());

@@ -130,12 +130,13 @@ task::Task<bool> ContainerManager::take_up_running(std::shared_ptr<Container> co
   if (!monitor) co_return false;
   container->set_init_process(open_process(state.pid, 0));
   container->cleaned_up().reset();
+  container->open_streams();
   if (const auto& log = container->log()) {
     log->set_live();
     if (log->files().awaiting_file()) {
       // A rotation was cut short: either the monitor is about to open its new file, or it was never asked.
       co_await task::sleep_for(kLogReopenWait);
-      if (!log->files().adopt_new()) request_log_reopen(container->paths().bundle);
+      if (!log->files().adopt_new()) request_of_monitor(container->paths().bundle, kReopenLogRequest);
     }
   }
   watch(container, std::move(monitor));

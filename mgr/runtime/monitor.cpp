@@ -2,8 +2,10 @@
 
 #include <fcntl.h>
 #include <spdlog/spdlog.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 
 #include <cerrno>
 #include <charconv>
@@ -11,6 +13,7 @@
 #include <nlohmann/json.hpp>
 
 #include "mgr/image/durable_file.hpp"
+#include "monitor/attach_protocol.hpp"
 #include "task/error.hpp"
 #include "task/fd.hpp"
 #include "task/process.hpp"
@@ -18,7 +21,6 @@
 namespace quoll::mgr {
 namespace {
 
-constexpr int kSyncPipe = 3;  // the number of the sync pipe in the monitor
 constexpr std::size_t kSyncMessageBytesMax = 64 * 1024;
 constexpr std::size_t kSmallFileBytesMax = 64 * 1024;
 
@@ -44,48 +46,26 @@ std::string own_directory() {
   return std::string(whole.substr(0, whole.rfind('/')));
 }
 
-std::vector<std::string> monitor_arguments(const RuntimePrograms& programs, const MonitoredContainer& container) {
-  std::vector<std::string> argv{programs.monitor,
-                                "--api-version",
-                                "1",
-                                "--cid",
-                                container.id,
-                                "--cuuid",
-                                container.id,
-                                "--name",
-                                container.name,
-                                "--bundle",
-                                container.bundle,
-                                "--container-pidfile",
-                                container.bundle + "/init.pid",
-                                "--conmon-pidfile",
-                                container.bundle + "/monitor.pid",
-                                "--exit-dir",
-                                container.bundle + "/exit",
-                                "--full-attach",
-                                "--no-sync-log",
-                                "--log-level",
-                                "error",
-                                "--runtime",
-                                programs.shim,
-                                "--runtime-arg",
-                                "--quoll-runtime=" + programs.runtime,
-                                "--runtime-arg",
-                                "--root",
-                                "--runtime-arg",
-                                programs.state_directory,
-                                "--log-path",
-                                container.log_path.empty() ? "none" : "k8s-file:" + container.log_path};
-  if (container.terminal) argv.push_back("--terminal");
-  if (container.open_stdin) argv.insert(argv.end(), {"--stdin", "--leave-stdin-open"});
+// The monitor's arguments for `verb`, up to its options.
+std::vector<std::string> monitor_arguments(const RuntimePrograms& programs, const char* verb, const std::string& id,
+                                           const std::string& bundle, const MonitoredStreams& streams) {
+  std::vector<std::string> argv{programs.monitor, verb, "--id", id, "--bundle", bundle};
+  if (streams.terminal) argv.push_back("--terminal");
+  if (streams.open_stdin) argv.push_back("--stdin");
   return argv;
 }
 
-task::Task<std::string> read_sync_message(UniqueFd pipe) {
+void add_runtime(std::vector<std::string>& argv, const RuntimePrograms& programs, std::vector<std::string> program) {
+  argv.push_back("--");
+  argv.insert(argv.end(), program.begin(), program.end());
+  argv.insert(argv.end(), {"--root", programs.state_directory});
+}
+
+task::Task<std::string> read_to_end(UniqueFd pipe) {
   task::AsyncFd reader(std::move(pipe));
   std::string message;
   char buffer[4096];
-  while (message.size() < kSyncMessageBytesMax && message.find('\n') == std::string::npos) {
+  while (message.size() < kSyncMessageBytesMax) {
     const std::size_t bytes = co_await reader.read_some(buffer);
     if (bytes == 0) break;
     message.append(buffer, bytes);
@@ -107,19 +87,6 @@ std::string in_gos_words(std::string reason) {
   }
   while (!reason.empty() && (reason.back() == '\n' || reason.back() == ' ')) reason.pop_back();
   return reason;
-}
-
-// The pid in a sync message. Errors: the runtime's complaint.
-int parse_sync_message(const std::string& message) {
-  const auto json = nlohmann::json::parse(message, nullptr, false);
-  if (!json.is_object() || !json.contains("data")) {
-    throw Error(ErrorClass::kInternal, "the container's monitor ended without a word");
-  }
-  const int pid = json.value("data", -1);
-  if (pid > 0) return pid;
-  throw Error(ErrorClass::kInvalidArgument,
-              "failed to create task for container: failed to create shim task: OCI runtime create failed: " +
-                  in_gos_words(json.value("message", "the runtime gave no reason")));
 }
 
 int read_pid_file(const std::string& path) {
@@ -150,8 +117,6 @@ task::Task<void> require_success(task::Task<task::CommandResult> command, std::s
 
 RuntimePrograms find_runtime_programs(const std::string& wanted, std::string state_directory) {
   RuntimePrograms programs;
-  programs.monitor = find_program("conmon");
-  if (programs.monitor.empty()) throw Error(ErrorClass::kFailedPrecondition, "conmon is not installed");
   programs.runtime = wanted.empty() ? find_program("crun") : find_program(wanted);
   if (programs.runtime.empty() && wanted.empty()) programs.runtime = find_program("runc");
   if (programs.runtime.empty()) {
@@ -159,12 +124,36 @@ RuntimePrograms find_runtime_programs(const std::string& wanted, std::string sta
                 wanted.empty() ? "neither crun nor runc is installed" : "runtime " + wanted + " is not installed");
   }
   programs.shim = own_directory() + "/quoll-runtime";
-  if (::access(programs.shim.c_str(), X_OK) != 0) {
-    throw Error(ErrorClass::kFailedPrecondition, programs.shim + " is missing: it belongs beside the daemon");
+  programs.monitor = own_directory() + "/quoll-monitor";
+  for (const std::string& own : {programs.shim, programs.monitor}) {
+    if (::access(own.c_str(), X_OK) == 0) continue;
+    throw Error(ErrorClass::kFailedPrecondition, own + " is missing: it belongs beside the daemon");
   }
   programs.state_directory = std::move(state_directory);
   programs.is_crun = std::filesystem::canonical(programs.runtime).filename() == "crun";
   return programs;
+}
+
+MonitorWord parse_monitor_word(std::string_view line) {
+  MonitorWord word;
+  const auto number_behind = [line](std::string_view name, int& into) {
+    if (!line.starts_with(name)) return false;
+    return std::from_chars(line.data() + name.size(), line.data() + line.size(), into).ec == std::errc();
+  };
+  if (number_behind("pid ", word.pid) || number_behind("exit ", word.exit_code)) return word;
+  int code = 0;
+  const bool told = number_behind("error ", code);
+  const std::size_t text = told ? line.find(' ', 6) : std::string_view::npos;
+  word.error = text == std::string_view::npos ? "the monitor ended without a word"
+                                              : in_gos_words(std::string(line.substr(text + 1)));
+  return word;
+}
+
+int start_failure_code(const std::string& message) {
+  const auto says = [&message](std::string_view words) { return message.find(words) != std::string::npos; };
+  if ((says("executable file") && says("not found")) || says("no such file or directory")) return 127;
+  if (says("permission denied") || says("is a directory")) return 126;
+  return 128;
 }
 
 task::Task<MonitorProcesses> create_with_monitor(const RuntimePrograms& programs, const MonitoredContainer& container) {
@@ -174,21 +163,40 @@ task::Task<MonitorProcesses> create_with_monitor(const RuntimePrograms& programs
   UniqueFd writing(ends[1]);
 
   task::ProcessOptions options;
-  options.argv = monitor_arguments(programs, container);
+  options.argv = monitor_arguments(programs, "create", container.id, container.bundle, container.streams);
+  if (!container.log_path.empty()) options.argv.insert(options.argv.end(), {"--log", container.log_path});
+  add_runtime(options.argv, programs, {programs.shim, "--quoll-runtime=" + programs.runtime});
   options.env = program_environment();
-  options.env->push_back("_OCI_SYNCPIPE=" + std::to_string(kSyncPipe));
-  options.inherited_fds = {{writing.get(), kSyncPipe}};
-  options.working_directory = container.bundle;  // where the monitor leaves word of a kill for memory
+  options.inherited_fds = {{writing.get(), monitor::kStatusFd}};
   task::Process launcher = task::Process::start(options);
   writing.reset();
 
+  const MonitorWord word = parse_monitor_word(co_await read_to_end(std::move(reading)));
+  if (word.pid <= 0) {
+    throw Error(
+        ErrorClass::kInvalidArgument,
+        "failed to create task for container: failed to create shim task: OCI runtime create failed: " + word.error);
+  }
   MonitorProcesses processes;
-  processes.init_pid = parse_sync_message(co_await read_sync_message(std::move(reading)));
+  processes.init_pid = word.pid;
   // The launcher has forked the monitor; when it has ended, the pid file is written.
   co_await launcher.wait();
   processes.monitor_pid = read_pid_file(container.bundle + "/monitor.pid");
   processes.monitor_start_time = process_start_time(processes.monitor_pid);
   co_return processes;
+}
+
+task::Task<void> start_exec_monitor(const RuntimePrograms& programs, const MonitoredExec& exec) {
+  task::ProcessOptions options;
+  options.argv = monitor_arguments(programs, "exec", exec.container_id, exec.bundle, exec.streams);
+  options.argv.insert(options.argv.end(), {"--exec-id", exec.id});
+  if (exec.client >= 0) options.argv.push_back("--client");
+  add_runtime(options.argv, programs, {programs.runtime});
+  options.env = program_environment();
+  options.inherited_fds = {{exec.status, monitor::kStatusFd}};
+  if (exec.client >= 0) options.inherited_fds.push_back({exec.client, monitor::kFirstClientFd});
+  task::Process launcher = task::Process::start(options);
+  co_await launcher.wait();
 }
 
 task::Task<void> runtime_start(const RuntimePrograms& programs, const std::string& id) {
@@ -224,16 +232,42 @@ task::Task<void> runtime_update(const RuntimePrograms& programs, const std::stri
                            "cannot update container " + id);
 }
 
-void request_log_reopen(const std::string& bundle) {
+void request_of_monitor(const std::string& bundle, std::string_view request) {
   const UniqueFd control(::open((bundle + "/ctl").c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC));
   if (!control) return;
-  constexpr std::string_view kReopen = "2 0 0\n";  // type 2 with no size: conmon's word for reopening logs
-  if (::write(control.get(), kReopen.data(), kReopen.size()) < 0) {
+  if (::write(control.get(), request.data(), request.size()) < 0) {
     spdlog::warn("{}: the monitor takes no request: {}", bundle, std::strerror(errno));
   }
 }
 
 bool was_killed_for_memory(const std::string& bundle) { return ::access((bundle + "/oom").c_str(), F_OK) == 0; }
+
+std::string resize_request(unsigned rows, unsigned columns) {
+  return "resize " + std::to_string(rows) + " " + std::to_string(columns) + "\n";
+}
+
+UniqueFd connect_to_monitor(const std::string& bundle, std::uint8_t attach_flags) {
+  const std::string name = bundle + "/attach";
+  // By way of a descriptor, since a socket's name is at most 107 bytes long.
+  const UniqueFd directory(::open(bundle.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!directory) throw system_error(errno, "open " + bundle);
+  const std::string path = "/proc/self/fd/" + std::to_string(directory.get()) + "/attach";
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  path.copy(address.sun_path, sizeof address.sun_path - 1);
+  UniqueFd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!socket) throw system_error(errno, "socket");
+  if (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
+    throw system_error(errno, "connect to " + name);
+  }
+  greet_monitor(socket.get(), attach_flags);
+  return socket;
+}
+
+void greet_monitor(int socket, std::uint8_t attach_flags) {
+  // Nothing is in the socket yet, so it takes this byte.
+  if (::send(socket, &attach_flags, 1, MSG_NOSIGNAL) != 1) throw system_error(errno, "attach to the monitor");
+}
 
 std::optional<ExitStatus> read_exit_status(const std::string& bundle, const std::string& id) {
   const std::string path = bundle + "/exit/" + id;

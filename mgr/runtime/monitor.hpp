@@ -1,5 +1,5 @@
-// The outside programs of a container's life: conmon, which stays with it, and the OCI runtime, which makes and starts
-// it.
+// The outside programs of a container's life: quoll-monitor (monitor/), which stays with it, and the OCI runtime, which
+// makes and starts it.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +13,7 @@ namespace quoll::mgr {
 
 // Where the programs are; constant for the daemon's life.
 struct RuntimePrograms {
-  std::string monitor = "/usr/bin/conmon";
+  std::string monitor;          // quoll-monitor
   std::string shim;             // quoll-runtime, which mounts the root filesystem (runtime/shim_main.cpp)
   std::string runtime;          // crun or runc, absolute
   std::string state_directory;  // the runtime's --root, on a file system that a reboot clears
@@ -25,14 +25,17 @@ struct RuntimePrograms {
 // Errors: kFailedPrecondition naming the program that is missing.
 RuntimePrograms find_runtime_programs(const std::string& wanted, std::string state_directory);
 
+struct MonitoredStreams {
+  bool terminal = false;
+  bool open_stdin = false;
+};
+
 // One container as the monitor sees it.
 struct MonitoredContainer {
   std::string id;
-  std::string name;
   std::string bundle;    // holds config.json and overlay; the monitor adds its control files and exit/ID
   std::string log_path;  // empty: output is not kept
-  bool terminal = false;
-  bool open_stdin = false;
+  MonitoredStreams streams;
 };
 
 struct MonitorProcesses {
@@ -46,6 +49,31 @@ struct MonitorProcesses {
 // Cancel: the monitor and what it made are gone when Cancelled is thrown.
 // Errors: kInvalidArgument with the runtime's own words where the container cannot be; nothing of it is left.
 task::Task<MonitorProcesses> create_with_monitor(const RuntimePrograms& programs, const MonitoredContainer& container);
+
+// One exec as its monitor sees it; exec-ID.json in the bundle is its process.
+struct MonitoredExec {
+  std::string id;
+  std::string container_id;
+  std::string bundle;
+  MonitoredStreams streams;
+  int status = -1;  // a socket that is borrowed for the call: what it says (MonitorWord), and requests to it
+  int client = -1;  // a greeted socket, borrowed too; -1: nobody is attached
+};
+
+// Starts an exec's monitor, and returns when that is on its own; what came of it is read from the other end of
+// `status`.
+task::Task<void> start_exec_monitor(const RuntimePrograms& programs, const MonitoredExec& exec);
+
+// A line that a monitor says (monitor/monitor_main.cpp).
+struct MonitorWord {
+  int pid = 0;
+  int exit_code = -1;
+  std::string error;
+};
+MonitorWord parse_monitor_word(std::string_view line);
+
+// Docker's exit codes for what could not be run, told by the same words as its clients do.
+int start_failure_code(const std::string& message);
 
 // Lets the init process run its program.
 task::Task<void> runtime_start(const RuntimePrograms& programs, const std::string& id);
@@ -65,8 +93,17 @@ task::Task<void> runtime_resume(const RuntimePrograms& programs, const std::stri
 // Errors: kInternal with the runtime's own words.
 task::Task<void> runtime_update(const RuntimePrograms& programs, const std::string& id, std::string resources);
 
-// Asks the monitor to close its log file and open a new one. Never blocks; a monitor that is gone is ignored.
-void request_log_reopen(const std::string& bundle);
+// Sends a request of monitor_main.cpp to a container's monitor. Never blocks; a monitor that is gone is ignored.
+void request_of_monitor(const std::string& bundle, std::string_view request);
+inline constexpr std::string_view kReopenLogRequest = "reopen\n";
+std::string resize_request(unsigned rows, unsigned columns);
+
+// A socket to a container's standard streams, with `attach_flags` of monitor/attach_protocol.hpp. What is written from
+// now on comes through it.
+//
+// Thread: any; does not block. Errors: of system_error().
+UniqueFd connect_to_monitor(const std::string& bundle, std::uint8_t attach_flags);
+void greet_monitor(int socket, std::uint8_t attach_flags);
 
 // The exit code that the monitor left; nothing where there is none yet.
 struct ExitStatus {

@@ -1,0 +1,17 @@
+#include "api/numbers.hpp"
+
+#include <charconv>
+
+#include "task/error.hpp"
+
+namespace quoll::api {
+
+unsigned required_size(const http::Request& request, std::string_view name) {
+  const std::string text = request.query(name).value_or("");
+  unsigned short number = 0;
+  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (parsed.ec == std::errc() && parsed.ptr == text.data() + text.size()) return number;
+  throw Error(ErrorClass::kInvalidArgument, "invalid size \"" + text + "\" for " + std::string(name));
+}
+
+}  // namespace quoll::api

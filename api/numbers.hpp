@@ -1,0 +1,13 @@
+// Numbers in queries.
+#pragma once
+
+#include <string_view>
+
+#include "http/request.hpp"
+
+namespace quoll::api {
+
+// A terminal's height or width. Errors: kInvalidArgument where it is absent or none.
+unsigned required_size(const http::Request& request, std::string_view name);
+
+}  // namespace quoll::api
