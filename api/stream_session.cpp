@@ -75,8 +75,8 @@ task::Task<void> end_with_client(Session& session, task::Scope& scope) {
 }  // namespace
 
 std::string_view stream_media_type(const http::Request& request, bool tty) {
-  return tty || is_before(request, 42) ? "application/vnd.docker.raw-stream"
-                                       : "application/vnd.docker.multiplexed-stream";
+  const bool raw = tty || is_before(request, 42) || request.header("Upgrade").empty();
+  return raw ? "application/vnd.docker.raw-stream" : "application/vnd.docker.multiplexed-stream";
 }
 
 task::Task<SessionEnd> run_session(http::HijackedStream client, mgr::AttachStream& process, SessionOptions options,

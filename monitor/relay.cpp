@@ -15,8 +15,9 @@ namespace {
 
 constexpr std::int64_t kTerminalRestMs = 50;
 constexpr int kSendBufferBytes = 256 * 1024;
-// Room for the last piece and a full pipe, so that the end of a process waits for no client that reads slowly.
-constexpr int kLastSendBufferBytes = 1024 * 1024;
+// Room for the last piece and full pipes, so that the end of a process waits for no client that reads slowly. A socket
+// counts as writable when a quarter of its buffer is in use at most.
+constexpr int kLastSendBufferBytes = 4 * 1024 * 1024;
 
 bool would_block() { return errno == EAGAIN || errno == EINTR; }
 
@@ -207,9 +208,11 @@ void Relay::remove_ended() {
 
 void Relay::process_ended() {
   process_ended_ = true;
-  for (const Client& client : clients_) {
+  for (Client& client : clients_) {
     ::setsockopt(client.fd, SOL_SOCKET, SO_SNDBUFFORCE, &kLastSendBufferBytes, sizeof kLastSendBufferBytes);
+    if (client.pending) send_piece(client);
   }
+  piece_taken();
 }
 
 void Relay::resize(unsigned rows, unsigned columns) {

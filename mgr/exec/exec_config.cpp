@@ -30,8 +30,9 @@ ExecConfig parse_exec_config(const nlohmann::json& body) {
     }
     config.console_size = {(*size)[0].get<unsigned>(), (*size)[1].get<unsigned>()};
   }
-  fields.flag("Detach");  // is the start's to say; old clients send it here too
-  fields.flag("Container");
+  // Of no effect here, but sent by python-docker: whose exec it is is in the path, and detaching is the start's to say.
+  fields.flag("Detach");
+  fields.text("Container");
   fields.refuse_the_rest();
   return config;
 }

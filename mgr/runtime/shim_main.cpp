@@ -1,13 +1,12 @@
-// quoll-runtime: stands between conmon and the OCI runtime, so that a container's root filesystem is mounted in its own
-// mount namespace and nowhere else. A daemon that is killed leaves no mount behind; a container that ends takes its
-// mount with it.
+// quoll-runtime: stands between the monitor and the OCI runtime, so that a container's root filesystem is mounted in
+// its own mount namespace and nowhere else. A daemon that is killed leaves no mount behind; a container that ends takes
+// its mount with it.
 //
 //     quoll-runtime --quoll-runtime=/usr/bin/crun [runtime options] create --bundle B --pid-file F ID
 //
-// The first argument names the real runtime, by absolute path. It is an argument because conmon hands its --runtime-arg
-// values on in front of the subcommand, for create and exec alike, and because `ps` then shows what really runs. Every
-// other argument reaches the runtime unchanged. Only `create` needs anything from the shim; for other subcommands it is
-// as good to call the runtime itself. The steps for it, each only where it is needed:
+// The first argument names the real runtime, by absolute path. It is an argument because `ps` then shows what
+// really runs. Every other argument reaches the runtime unchanged. Only `create` needs anything from the shim; for
+// other subcommands it is as good to call the runtime itself. The steps for it, each only where it is needed:
 //
 //   1. A private mount namespace, all of it a slave of the host's: the host's later mounts still arrive in bind mounts,
 //      nothing made here leaves. (So a bind mount's `rshared` propagates inwards only.)
@@ -32,7 +31,7 @@
 // call of its own. Older kernels take one page of text for all options: there the longest common directory is entered
 // and the paths are written relative to it; a list that is still too long fails in words.
 //
-// Errors: one line on stderr, which conmon passes on in its sync pipe, and exit status 125 (a step failed), 126 (the
+// Errors: one line on stderr, which the monitor passes on, and exit status 125 (a step failed), 126 (the
 // runtime cannot be executed) or 127 (there is no such runtime).
 #include <fcntl.h>
 #include <linux/magic.h>

@@ -14,8 +14,9 @@ import yaml
 TREE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 FOLDERS = [os.environ.get("QUOLL_API_DEFINITIONS", ""), os.path.join(os.path.dirname(TREE), "shared/api")]
 VERSION = "1.51"
-# Pointers that dockerd writes as null where nobody has set them, though the definition does not say so.
-NULL_POINTERS = ("MemorySwappiness", "OomKillDisable")
+# Pointers that dockerd writes as null where nobody has set them, though the definition does not say so. ExitCode is one
+# in an exec that has not ended; a container's is always there.
+NULL_POINTERS = ("MemorySwappiness", "OomKillDisable", "ExitCode")
 # Fields of v1.24 that today's definition leaves out and dockerd still sends.
 EARLIER_FIELDS = {("GET", "/events"): ("status", "id", "from")}
 

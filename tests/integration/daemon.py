@@ -266,7 +266,7 @@ class Daemon:
     def _leftovers(self):
         """In words, what is still there after a while: a monitor may need a moment to end."""
         def found():
-            monitors = leftovers.conmon_processes(self.base)
+            monitors = leftovers.monitor_processes(self.base)
             return ([f"monitor left: {pid}: {line}" for pid, line in monitors.items()] +
                     [f"mount left: {point}" for point in leftovers.mounts_below(self.base)] +
                     [f"cgroup left: {path}" for path in sorted(leftovers.cgroups_below(self.cgroup_parent))])

@@ -6,8 +6,8 @@ import signal
 import subprocess
 
 
-def conmon_processes(base):
-    """{pid: command line} of the live conmon processes that have a path below `base` among their arguments."""
+def monitor_processes(base):
+    """{pid: command line} of the live monitors that have a path below `base` among their arguments."""
     found = {}
     for entry in os.listdir("/proc"):
         if not entry.isdigit():
@@ -18,7 +18,7 @@ def conmon_processes(base):
         except OSError:
             continue  # it has ended in the meantime
         # A zombie's command line is empty: it holds nothing but its number.
-        if os.path.basename(arguments[0]) == b"conmon" and any(os.fsencode(base) in word for word in arguments):
+        if os.path.basename(arguments[0]) == b"quoll-monitor" and any(os.fsencode(base) in word for word in arguments):
             found[int(entry)] = b" ".join(arguments).decode(errors="replace")
     return found
 
@@ -42,7 +42,7 @@ def cgroups_below(parent):
 
 def clear(base, cgroup_parent):
     """Removes what is left below `base`, so that one test's left-overs do not fail the next."""
-    for pid in conmon_processes(base):
+    for pid in monitor_processes(base):
         try:
             os.kill(pid, signal.SIGKILL)
         except ProcessLookupError:

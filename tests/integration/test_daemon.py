@@ -196,7 +196,7 @@ def test_a_daemon_killed_in_the_middle_of_anything_comes_back_with_everything(ma
             assert (now["Status"] == "running") == (now["Pid"] > 0)
         daemon.remove_containers()
         assert daemon.container_ids() == []
-        eventually(lambda: not leftovers.conmon_processes(daemon.base), what="no monitor")
+        eventually(lambda: not leftovers.monitor_processes(daemon.base), what="no monitor")
         for path in ("root/containers", "x/containers", "x/runtime"):
             assert not os.path.exists(f"{daemon.base}/{path}") or os.listdir(f"{daemon.base}/{path}") == []
     assert containers.logs(daemon, containers.finished(daemon, "echo works")) == b"works\n"
@@ -222,7 +222,7 @@ def test_sigterm_stops_containers_where_that_is_configured(make_daemon):
     stubborn = containers.run(daemon, "trap '' TERM; while true; do sleep 0.05; done", "--stop-timeout", "1")
     eventually(lambda: containers.logs(daemon, graceful) == b"up\n")
     assert daemon.stop() == 0
-    assert leftovers.conmon_processes(daemon.base) == {}
+    assert leftovers.monitor_processes(daemon.base) == {}
     daemon.start()
     assert (containers.state(daemon, graceful)["ExitCode"], containers.logs(daemon, graceful)) == (6, b"up\nbye\n")
     assert containers.state(daemon, stubborn)["ExitCode"] == 137

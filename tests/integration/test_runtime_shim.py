@@ -1,4 +1,4 @@
-"""quoll-runtime between the real conmon and the real runtimes: the root filesystem is mounted for the container alone."""
+"""quoll-runtime between the monitor and the real runtimes: the root filesystem is mounted for the container alone."""
 
 import json
 import os
@@ -11,6 +11,7 @@ from daemon import QUOLLD
 from waiting import eventually
 
 SHIM = os.path.join(os.path.dirname(QUOLLD), "quoll-runtime")
+MONITOR = os.path.join(os.path.dirname(QUOLLD), "quoll-monitor")
 CGROUP_PARENT = f"/quoll-shim-test-{os.getpid()}"
 
 
@@ -41,21 +42,22 @@ class Bundle:
             json.dump(spec, file)
 
     def create(self, wrapper=()):
-        """What conmon writes into the sync pipe: {"data": pid}, or {"data": -1, "message": ...}."""
+        """What the monitor says: "pid N", or "error CODE TEXT"."""
         read_end, write_end = os.pipe()
         with os.fdopen(read_end) as answer:
-            command = [*wrapper, "conmon", "--full-attach", "--api-version", "1", "-c", self.id, "-u", self.id,
-                       "-b", self.base, "-p", f"{self.base}/pid", "-l", f"k8s-file:{self.base}/log",
-                       "--exit-dir", f"{self.base}/exits", "-r", SHIM, "--runtime-arg", f"--quoll-runtime={self.runtime}",
-                       "--runtime-arg", "--root", "--runtime-arg", f"{self.base}/state"]
-            os.makedirs(f"{self.base}/exits", exist_ok=True)
+            command = [*wrapper, "bash", "-c", f'exec 3>&{write_end}; exec "$@"', "bash",
+                       MONITOR, "create", "--id", self.id, "--bundle", self.base, "--log", f"{self.base}/log", "--",
+                       SHIM, f"--quoll-runtime={self.runtime}", "--root", f"{self.base}/state"]
+            os.makedirs(f"{self.base}/exit", exist_ok=True)
+            for name in ("attach", "ctl"):  # of an earlier run; a daemon writes each bundle anew
+                if os.path.exists(f"{self.base}/{name}"):
+                    os.remove(f"{self.base}/{name}")
             try:
                 subprocess.run(command, check=True, pass_fds=[write_end], stdin=subprocess.DEVNULL,
-                               env={**os.environ, "_OCI_SYNCPIPE": str(write_end)})
+                               stdout=subprocess.DEVNULL)
             finally:
                 os.close(write_end)
-            # A line, not all: conmon keeps its end open until the container has ended.
-            return json.loads(answer.readline())
+            return answer.readline()
 
     def call(self, *arguments):
         return subprocess.run([SHIM, f"--quoll-runtime={self.runtime}", "--root", f"{self.base}/state", *arguments, self.id],
@@ -64,16 +66,16 @@ class Bundle:
     def run(self, wrapper=()):
         """Creates, starts, waits and deletes; returns (exit status, output)."""
         answer = self.create(wrapper)
-        assert answer["data"] > 0, answer
+        assert answer.startswith("pid "), answer
         assert leftovers.mounts_below(self.base) == [], "the overlay is visible on the host"
         self.call("start")
-        exit_file = f"{self.base}/exits/{self.id}"
+        exit_file = f"{self.base}/exit/{self.id}"
         eventually(lambda: os.path.exists(exit_file), 20, "the exit file")
         with open(exit_file) as file:
             status = int(file.read())
         os.remove(exit_file)
         self.call("delete")
-        eventually(lambda: not leftovers.conmon_processes(self.base), 10, "the monitor's end")
+        eventually(lambda: not leftovers.monitor_processes(self.base), 10, "the monitor's end")
         with open(f"{self.base}/log") as file:
             output = [line.rstrip("\n").split(" ", 3)[3] for line in file]
         os.remove(f"{self.base}/log")
@@ -134,8 +136,8 @@ def test_kernels_before_6_5_take_what_fits_a_page_and_refuse_the_rest_in_words(m
     older_kernel = ("setarch", "--uname-2.6")
     assert make_bundle("ls /l | wc -l", layers[:20]).run(older_kernel) == (0, ["20"])
     answer = make_bundle("true", layers).create(older_kernel)
-    assert answer["data"] == -1
-    assert "301 layers need" in answer["message"]
+    assert answer.startswith("error 125 ")
+    assert "301 layers need" in answer
 
 
 @pytest.mark.parametrize("text, words", [
@@ -151,8 +153,8 @@ def test_a_bad_overlay_file_is_refused_in_words(make_bundle, text, words):
     with open(f"{bundle.base}/overlay", "w") as file:
         file.write(text)
     answer = bundle.create()
-    assert answer["data"] == -1
-    assert words in answer["message"]
+    assert answer.startswith("error 125 ")
+    assert words in answer
 
 
 @pytest.mark.parametrize("runtime, status", [("/nowhere", 127), ("/etc/passwd", 126), ("crun", 125)])
