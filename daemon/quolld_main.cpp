@@ -12,6 +12,7 @@
 #include "daemon/config.hpp"
 #include "daemon/daemon.hpp"
 #include "daemon/signals.hpp"
+#include "debug/leak_watch.hpp"
 #include "debug/signal_dump.hpp"
 #include "task/error.hpp"
 #include "task/scope.hpp"
@@ -74,6 +75,8 @@ int run(const Config& config, UniqueFd dump_signal) {
   runtime.start();
 
   task::Scope scope("daemon");
+  scope.spawn_on(debug_worker, "debug: watch for leaks",
+                 debug::watch_for_leaks(runtime, {.log = [](std::string_view leak) { spdlog::warn("{}", leak); }}));
   std::promise<int> result;
   auto finished = result.get_future();
   scope.spawn_on(debug_worker, "debug: dump on signal",

@@ -12,15 +12,16 @@ namespace {
 
 class TextVisitor final : public Visitor {
  public:
-  explicit TextVisitor(FileNames files) : files_(files) {}
+  TextVisitor(FileNames files, std::string_view mark) : files_(files), mark_(mark) {}
   void visit(const TaskView& task, Chunk& into) override {
     into.text += '\n';  // between two paragraphs
-    append_task(into.text, task, files_);
+    append_task(into.text, task, files_, mark_);
   }
   bool full(const Chunk& chunk) const override { return chunk.text.size() >= Walk::kChunkBytes; }
 
  private:
   const FileNames files_;
+  const std::string_view mark_;
 };
 
 class SummaryVisitor final : public Visitor {
@@ -58,10 +59,11 @@ TaskSummary unavailable(const SilentWorker& worker) {
 
 task::Task<WalkFacts> stream_text(task::Runtime& runtime, DumpOptions options, TextSink sink) {
   const FileNames files = options.files;
+  const std::string_view mark = options.mark;
   const auto filter = std::make_shared<const Filter>(std::move(options));
-  Walk walk(runtime, filter, [files] { return std::make_unique<TextVisitor>(files); });
+  Walk walk(runtime, filter, [files, mark] { return std::make_unique<TextVisitor>(files, mark); });
   std::string self;
-  const bool self_shown = visit_self(filter, [&](const TaskView& view) { append_task(self, view, files); });
+  const bool self_shown = visit_self(filter, [&](const TaskView& view) { append_task(self, view, files, mark); });
   if (self_shown) co_await sink(self);
   bool first = !self_shown;
   while (std::optional<Chunk> chunk = co_await walk.next()) {
@@ -75,7 +77,7 @@ task::Task<WalkFacts> stream_text(task::Runtime& runtime, DumpOptions options, T
   for (const SilentWorker& worker : facts.silent) {
     if (worker.running_id == 0) continue;
     std::string text = std::exchange(first, false) ? "" : "\n";
-    append_unavailable_task(text, worker.running_id);
+    append_task(text, unavailable(worker), files);
     co_await sink(text);
     ++facts.tasks;
   }

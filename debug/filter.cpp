@@ -59,6 +59,7 @@ bool FilterMemo::found_in_labels(const task::Labels& labels) const {
 bool FilterMemo::shows(const TaskView& task) {
   const DumpOptions& options = filter_->options();
   if (options.state && task.record.state != *options.state) return false;
+  if (options.only && !options.only->contains(task.record.id)) return false;
   if (options.request != 0 && (task.record.labels == nullptr || task.record.labels->request_id != options.request)) {
     return false;
   }

@@ -27,18 +27,19 @@ task::Task<void> send_text(task::Runtime& runtime, DumpOptions options, http::Re
 }
 
 // debug=1.
-task::Task<void> send_legacy_text(task::Runtime& runtime, DumpOptions options, http::Response& response) {
+task::Task<void> send_legacy_text(task::Runtime& runtime, std::string_view name, DumpOptions options,
+                                  http::Response& response) {
   WalkFacts facts;
   const StackCounts counts = co_await count_stacks(runtime, std::move(options), &facts);
-  const std::string text = legacy_text(counts.sorted());
+  const std::string text = legacy_text(counts.sorted(), name);
   set_nosniff(response);
   set_facts_as_headers(response, facts);
   co_await response.send(text, kPlainText);
 }
 
 // debug=0; over `delta` the difference between its end and its beginning.
-task::Task<void> send_profile(task::Runtime& runtime, DumpOptions options, std::chrono::seconds delta,
-                              http::Response& response) {
+task::Task<void> send_profile(task::Runtime& runtime, std::string_view name, DumpOptions options,
+                              std::chrono::seconds delta, http::Response& response) {
   WalkFacts facts;
   std::optional<std::chrono::nanoseconds> duration;
   StackCounts before;
@@ -51,29 +52,32 @@ task::Task<void> send_profile(task::Runtime& runtime, DumpOptions options, std::
   counts.merge(before, -1);
   const std::string profile = gzip_profile(counts.sorted(), since_epoch(), duration);
   set_nosniff(response);
-  set_attachment(response, duration ? "goroutine-delta" : "goroutine");
+  set_attachment(response, std::string(name) + (duration ? "-delta" : ""));
   set_facts_as_headers(response, facts);
   co_await response.send(profile, kOctets);
 }
 
 // One sample a task, so it is streamed.
 struct TaskProfile {
-  explicit TaskProfile(http::Response& to) : response(to), profile(since_epoch()) {}
+  TaskProfile(http::Response& to, std::string_view name_of_it)
+      : response(to), name(name_of_it), profile(since_epoch()) {}
   http::Response& response;
+  const std::string_view name;
   ProfileWriter profile;
   GzipStream gzip;
 };
 
 task::Task<void> write_samples(TaskProfile& out, const std::vector<TaskSummary>& tasks) {
-  if (!out.response.headers_sent()) set_attachment(out.response, "goroutine");
+  if (!out.response.headers_sent()) set_attachment(out.response, out.name);
   for (const TaskSummary& task : tasks) add_task(out.profile, task);
   const std::string piece = out.gzip.compress(out.profile.take(), false);
   co_await write_piece(out.response, piece, kOctets);
 }
 
 // debug=3.
-task::Task<void> send_task_profile(task::Runtime& runtime, DumpOptions options, http::Response& response) {
-  TaskProfile out(response);
+task::Task<void> send_task_profile(task::Runtime& runtime, std::string_view name, DumpOptions options,
+                                   http::Response& response) {
+  TaskProfile out(response, name);
   SummarySink sink = [&out](const std::vector<TaskSummary>& tasks) { return write_samples(out, tasks); };
   const WalkFacts facts = co_await stream_summaries(runtime, std::move(options), std::move(sink));
   const std::string rest = out.gzip.compress(out.profile.take(), true);
@@ -88,17 +92,7 @@ task::Task<void> send_goroutines(task::Runtime& runtime, http::Request& request,
   if (delta.count() > 0 && level != 0) {
     throw Error(ErrorClass::kInvalidArgument, "seconds and debug params are incompatible");
   }
-  DumpOptions options = dump_options_of(request);
-  switch (level) {
-    case 0:
-      co_return co_await send_profile(runtime, std::move(options), delta, response);
-    case 1:
-      co_return co_await send_legacy_text(runtime, std::move(options), response);
-    case 2:
-      co_return co_await send_text(runtime, std::move(options), response);
-    default:
-      co_return co_await send_task_profile(runtime, std::move(options), response);
-  }
+  co_await send_dump(runtime, "goroutine", level, dump_options_of(request), delta, response);
 }
 
 struct JsonList {
@@ -116,6 +110,20 @@ task::Task<void> write_json(JsonList& list, const std::vector<TaskSummary>& task
 }
 
 }  // namespace
+
+task::Task<void> send_dump(task::Runtime& runtime, std::string_view name, int level, DumpOptions options,
+                           std::chrono::seconds delta, http::Response& response) {
+  switch (level) {
+    case 0:
+      co_return co_await send_profile(runtime, name, std::move(options), delta, response);
+    case 1:
+      co_return co_await send_legacy_text(runtime, name, std::move(options), response);
+    case 2:
+      co_return co_await send_text(runtime, std::move(options), response);
+    default:
+      co_return co_await send_task_profile(runtime, name, std::move(options), response);
+  }
+}
 
 task::Task<void> goroutine_text(task::Runtime& runtime, http::Request& request, http::Response& response) {
   co_await send_goroutines(runtime, request, response, 2);

@@ -2,10 +2,13 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_set>
 
 #include "debug/place.hpp"
 #include "task/record.hpp"
@@ -21,6 +24,8 @@ struct DumpOptions {
   std::optional<task::TaskState> state;
   std::chrono::nanoseconds min_wait{0};  // in its state; tasks that run have waited for nothing
   std::uint64_t request = 0;             // only tasks that work for it; 0: all
+  std::shared_ptr<const std::unordered_set<std::uint64_t>> only;  // only these tasks; null: all. Not of the query
+  std::string_view mark;  // one more word on each task of the debug=2 text; of static storage
   FileNames files = FileNames::kReal;
   // A worker that is silent for longer is reported instead of waited for. Not a parameter of the query.
   std::chrono::milliseconds answer_bound = kAnswerBound;

@@ -7,6 +7,7 @@
 #include "debug/answers.hpp"
 #include "debug/goroutine.hpp"
 #include "debug/page.hpp"
+#include "debug/leak_pages.hpp"
 #include "debug/pprof_pages.hpp"
 #include "task/error.hpp"
 
@@ -38,9 +39,11 @@ void add_debug_routes(http::Router& router, task::Runtime& runtime) {
   add("/debug/page.json", page_data);
   add("/debug/goroutine", goroutine_text);
   add("/debug/tasks", tasks_json);
+  add("/debug/leaks", leaks_page);
   add("/debug/pprof", pprof_redirect);
   add("/debug/pprof/", pprof_index);
   add("/debug/pprof/goroutine", goroutine_profile);
+  add("/debug/pprof/goroutineleak", goroutineleak_profile);
   add("/debug/pprof/cmdline", pprof_cmdline);
   add("/debug/pprof/symbol", pprof_symbol);
   add_for_method(router, runtime, "POST", "/debug/pprof/symbol", pprof_symbol);

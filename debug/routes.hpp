@@ -14,6 +14,7 @@ namespace quoll::debug {
 //   /debug/pprof/cmdline, /debug/pprof/symbol (POST too)
 //   /debug/pprof/{profile}  501 for Go's other profiles, 404 for what Go has not
 //   /debug/tasks            the same tasks as JSON
+//   /debug/leaks            the tasks that leak, with the reason; /debug/pprof/goroutineleak has them as a profile
 // docs/DEBUG.md has their parameters and formats.
 //
 // Lifetime: `runtime`, whose tasks are shown, outlives the router. The routes may be served by it or by another one.

@@ -78,10 +78,10 @@ std::vector<std::pair<std::string_view, std::string>> labels_of(const SampleKey&
   return labels;
 }
 
-std::string legacy_text(const std::vector<Sample>& samples) {
+std::string legacy_text(const std::vector<Sample>& samples, std::string_view profile) {
   std::int64_t total = 0;
   for (const Sample& sample : samples) total += sample.second;
-  std::string out = "goroutine profile: total " + std::to_string(total) + "\n";
+  std::string out = std::string(profile) + " profile: total " + std::to_string(total) + "\n";
   for (const auto& [key, count] : samples) {
     out.append(std::to_string(count)).append(" @");
     for (const Place* place : key.stack) append_hex(out += ' ', place->pc);

@@ -49,6 +49,6 @@ class StackCounts {
 std::vector<std::pair<std::string_view, std::string>> labels_of(const SampleKey& key);
 
 // The debug=1 text.
-std::string legacy_text(const std::vector<Sample>& samples);
+std::string legacy_text(const std::vector<Sample>& samples, std::string_view profile = "goroutine");
 
 }  // namespace quoll::debug

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "debug/filter.hpp"
+#include "debug/leak_facts.hpp"
 #include "debug/samples.hpp"
 #include "debug/summary.hpp"
 #include "debug/task_view.hpp"
@@ -22,11 +23,14 @@ namespace quoll::debug {
 
 class WorkerWalk;  // in worker_walk.hpp
 
-// What a slice of a walk has collected; visitors fill in one of the first three.
+// What a slice of a walk has collected; visitors fill in what they are about.
 struct Chunk {
   std::string text;
   StackCounts counts;
   std::vector<TaskSummary> summaries;
+  std::vector<BlockedTask> blocked;
+  std::vector<OverdueTask> overdue;
+  Located located;
 
   std::size_t tasks = 0;   // shown in it
   std::size_t worker = 0;  // whose, by place in Runtime::workers()
@@ -40,6 +44,8 @@ class Visitor {
   virtual void visit(const TaskView& task, Chunk& into) = 0;
   // True where the chunk is large enough to be sent.
   virtual bool full(const Chunk& chunk) const = 0;
+  // False where TaskView::frames may be empty: what is not looked at is not read.
+  virtual bool wants_frames() const { return true; }
 };
 using MakeVisitor = std::function<std::unique_ptr<Visitor>()>;
 

@@ -97,6 +97,7 @@ void WorkerWalk::begin() {
   walk_ = marks_->begin();
   visitor_ = shared_->make_visitor();
   filter_.emplace(shared_->filter);
+  wants_frames_ = visitor_->wants_frames() || shared_->filter->has_pattern();
 }
 
 void WorkerWalk::end() {
@@ -137,7 +138,7 @@ void WorkerWalk::visit_batch(std::size_t count) {
   for (std::size_t i = count; i-- > 0;) {
     task::TaskRecord& record = *tasks[i];
     if (record.id == shared_->dumping_task || !marks_->first_visit(record, walk_)) continue;
-    const TaskView view{record, stack_.read(record), now_ns_};
+    const TaskView view{record, wants_frames_ ? stack_.read(record) : std::span<const Place* const>(), now_ns_};
     if (!filter_->shows(view)) continue;
     visitor_->visit(view, *chunk_);
     ++chunk_->tasks;

@@ -75,6 +75,7 @@ class WorkerWalk : public std::enable_shared_from_this<WorkerWalk> {
   unsigned walk_ = 0;
   std::shared_ptr<WalkMarks> marks_;
   std::unique_ptr<Visitor> visitor_;
+  bool wants_frames_ = true;
   std::optional<FilterMemo> filter_;
   StackReader stack_;
   std::optional<Chunk> chunk_;

@@ -185,6 +185,7 @@ void Connection::on_handler_suspended() {
   task::TaskRecord& task = task::this_task::record();
   task::CancelNode* const in_force = std::exchange(task.cancel, exchange_->node);
   exchange_->watch_scope.emplace("http.watch");
+  exchange_->watch_scope->set_bystanders();
   task.cancel = in_force;
   if (exchange_->cancels_on_disconnect() || watch_wanted_ || has_unsent()) start_watch();
 }

@@ -185,7 +185,7 @@ class Sender : private ChannelEnd {
   Sender() = default;
   explicit Sender(std::shared_ptr<ChannelState<T>> channel) : channel_(std::move(channel)) {
     if (!channel_) return;
-    note_user();
+    note_maker();
     std::lock_guard lock(channel_->mutex_);
     channel_->senders_.add(*this);
   }
@@ -250,7 +250,7 @@ class Receiver : private ChannelEnd {
  public:
   Receiver() = default;
   explicit Receiver(std::shared_ptr<ChannelState<T>> channel) : channel_(std::move(channel)) {
-    note_user();
+    note_maker();
     std::lock_guard lock(channel_->mutex_);
     channel_->receivers_.add(*this);
   }

@@ -9,20 +9,22 @@
 
 namespace quoll::task {
 
-// What a Sender or Receiver is in its channel's list. It knows where it lies and which task used it last.
+// What a Sender or Receiver is in its channel's list. It knows where it lies and which task made it, or used it last.
 class ChannelEnd {
  public:
-  // Marks the running task as the one that uses this end. Any thread.
+  // The running task has made this end, or uses it. Any thread.
+  void note_maker() const { user_.store(running_task_id() << 1, std::memory_order_relaxed); }
   void note_user() const {
-    const std::uint64_t id = running_task_id();
-    if (id != 0 && user_.load(std::memory_order_relaxed) != id) user_.store(id, std::memory_order_relaxed);
+    const std::uint64_t user = running_task_id() << 1 | kUsed;
+    if (user_.load(std::memory_order_relaxed) != user) user_.store(user, std::memory_order_relaxed);
   }
 
  private:
   friend class ChannelEnds;
-  ChannelEnd* previous_ = nullptr;  // guarded by the channel's mutex
-  ChannelEnd* next_ = nullptr;      // guarded by the channel's mutex
-  mutable std::atomic<std::uint64_t> user_{0};
+  static constexpr std::uint64_t kUsed = 1;     // where it lies now
+  ChannelEnd* previous_ = nullptr;              // guarded by the channel's mutex
+  ChannelEnd* next_ = nullptr;                  // guarded by the channel's mutex
+  mutable std::atomic<std::uint64_t> user_{0};  // a task's id, and below it kUsed
 };
 
 // Thread: the channel's mutex is held.
@@ -44,7 +46,7 @@ class ChannelEnds {
   }
   // `to` takes the place of `from`, which has been moved from.
   void move(ChannelEnd& from, ChannelEnd& to) {
-    to.user_.store(from.user_.load(std::memory_order_relaxed), std::memory_order_relaxed);
+    to.user_.store(from.user_.load(std::memory_order_relaxed) & ~ChannelEnd::kUsed, std::memory_order_relaxed);
     remove(from);
     add(to);
   }
@@ -53,7 +55,8 @@ class ChannelEnds {
   void list(WaitTarget& target, std::uint64_t waiter) const {
     for (const ChannelEnd* end = first_; end != nullptr && target.listed < WaitTarget::kHoldersMax; end = end->next_) {
       const std::uint64_t user = end->user_.load(std::memory_order_relaxed);
-      target.add({user != waiter ? user : 0, end});
+      const std::uint64_t id = user >> 1;
+      target.add({id != waiter ? id : 0, end, (user & ChannelEnd::kUsed) != 0});
     }
     target.any = true;
     target.count = static_cast<std::uint32_t>(size_);

@@ -130,6 +130,7 @@ std::uint64_t running_task_id();  // 0 outside of tasks
 struct WaitHolder {
   std::uint64_t task = 0;    // 0: not known
   const void* at = nullptr;  // where the guard or the channel's end lies: in the frame of the task that has it
+  bool used = false;         // by `task`, since it lies there
 };
 
 // What a suspended task waits for, for dumps.

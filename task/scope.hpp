@@ -50,6 +50,10 @@ class Scope {
   }
   bool cancelled() const { return node_.cancelled(); }
   std::size_t size() const;
+  // Says that the tasks of this scope use nothing of what the scope's owner holds, but to cancel it: in the search for
+  // leaks they do not count as somebody who might still send on its channels. Before the first spawn.
+  void set_bystanders() { bystanders_ = true; }
+  bool bystanders() const { return bystanders_; }
   std::string_view name() const { return name_; }
 
   // Waits for all children, also under a cancelled token (which reaches the children by itself). `state` is what the
@@ -69,6 +73,7 @@ class Scope {
   const FailureHandler on_failure_;
   const Labels* const labels_;
   CancelNode node_;
+  bool bystanders_ = false;  // constant after the first spawn
   mutable std::mutex mutex_;
   std::size_t children_ = 0;           // guarded by mutex_
   TaskRecord* first_child_ = nullptr;  // guarded by mutex_
