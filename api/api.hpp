@@ -16,6 +16,7 @@
 #include "task/task.hpp"
 
 namespace quoll::mgr {
+class Container;
 class ContainerManager;
 class EventBus;
 class ExecManager;

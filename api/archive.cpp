@@ -97,7 +97,7 @@ Task<ExtractResult> extract_from(task::BytePipe* pipe, const Request* request, c
 
 Task<void> stat_archive(Api& api, Request& request, Response& response) {
   const std::string path = path_parameter(request);
-  const auto container = api.containers.find(request.param("id"));
+  const auto container = named_container(api, request);
   const FileAccess files = co_await api.containers.open_files(container, FilesView::kWithMounts);
   const auto stat = co_await task::blocking([&] { return mgr::stat_in_root(files.root.fd(), path); });
   if (!stat) throw no_such_file(request, path);
@@ -107,7 +107,7 @@ Task<void> stat_archive(Api& api, Request& request, Response& response) {
 
 Task<void> get_archive(Api& api, Request& request, Response& response) {
   const std::string path = path_parameter(request);
-  const auto container = api.containers.find(request.param("id"));
+  const auto container = named_container(api, request);
   const FileAccess files = co_await api.containers.open_files(container, FilesView::kWithMounts);
   auto found = co_await task::blocking([&] { return mgr::archive_in_root(files.root.fd(), path); });
   if (!found) throw no_such_file(request, path);
@@ -124,7 +124,7 @@ Task<void> get_archive(Api& api, Request& request, Response& response) {
 
 Task<void> put_archive(Api& api, Request& request, Response& response) {
   const std::string path = path_parameter(request);
-  const auto container = api.containers.find(request.param("id"));
+  const auto container = named_container(api, request);
   const FileAccess files = co_await api.containers.open_files(container, FilesView::kWithMounts);
   task::BytePipe pipe;
   const auto [nothing, result] = co_await task::when_all(feed_body(&request, &pipe),
@@ -136,7 +136,7 @@ Task<void> put_archive(Api& api, Request& request, Response& response) {
 }
 
 Task<void> export_container(Api& api, Request& request, Response& response) {
-  const auto container = api.containers.find(request.param("id"));
+  const auto container = named_container(api, request);
   const FileAccess files = co_await api.containers.open_files(container, FilesView::kRootOnly);
   mgr::TreeArchive archive(mgr::find_in_root(files.root.fd(), "/", false), {});
   co_await send_chunks(

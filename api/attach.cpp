@@ -93,7 +93,7 @@ Task<void> stream_to(Api& api, http::HijackedStream client, std::shared_ptr<mgr:
 }  // namespace
 
 Task<void> attach_container(Api& api, Request& request, Response& response) {
-  const auto container = api.containers.find(request.param("id"));
+  const auto container = named_container(api, request);
   const auto config = container->config();
   const AttachWish wish = wish_of(request, *config);
   require_attachable(*container, wish);
@@ -105,7 +105,7 @@ Task<void> attach_container(Api& api, Request& request, Response& response) {
 Task<void> resize_container(Api& api, Request& request, Response& response) {
   const unsigned rows = required_size(request, "h");
   const unsigned columns = required_size(request, "w");
-  const auto container = api.containers.find(request.param("id"));
+  const auto container = named_container(api, request);
   if (!mgr::is_running(container->state().status)) {
     throw Error(ErrorClass::kConflict, "container " + container->id() + " is not running");
   }

@@ -125,54 +125,54 @@ Task<void> list_containers(Api& api, Request& request, Response& response) {
 
 Task<void> inspect_container(Api& api, Request& request, Response& response) {
   if (request.query_flag("size")) throw Error(ErrorClass::kNotImplemented, "sizes of containers are not supported yet");
-  const auto container = api.containers.find(request.param("id"));
+  const auto container = named_container(api, request);
   nlohmann::json answer = inspect_json(container->snapshot(), container->paths());
   if (auto ids = api.execs.ids_of(container->id()); !ids.empty()) answer["ExecIDs"] = std::move(ids);
   co_await send_json(response, 200, answer);
 }
 
 Task<void> start_container(Api& api, Request& request, Response& response) {
-  co_await api.containers.start(api.containers.find(request.param("id")));
+  co_await api.containers.start(named_container(api, request));
   co_await response.send_empty(204);
 }
 
 Task<void> stop_container(Api& api, Request& request, Response& response) {
-  co_await api.containers.stop(api.containers.find(request.param("id")), stop_request(request));
+  co_await api.containers.stop(named_container(api, request), stop_request(request));
   co_await response.send_empty(204);
 }
 
 Task<void> restart_container(Api& api, Request& request, Response& response) {
-  co_await api.containers.restart(api.containers.find(request.param("id")), stop_request(request));
+  co_await api.containers.restart(named_container(api, request), stop_request(request));
   co_await response.send_empty(204);
 }
 
 Task<void> kill_container(Api& api, Request& request, Response& response) {
-  const auto container = api.containers.find(request.param("id"));
+  const auto container = named_container(api, request);
   co_await api.containers.kill(container, request.query("signal").value_or(""));
   co_await response.send_empty(204);
 }
 
 Task<void> pause_container(Api& api, Request& request, Response& response) {
-  co_await api.containers.pause(api.containers.find(request.param("id")));
+  co_await api.containers.pause(named_container(api, request));
   co_await response.send_empty(204);
 }
 
 Task<void> unpause_container(Api& api, Request& request, Response& response) {
-  co_await api.containers.unpause(api.containers.find(request.param("id")));
+  co_await api.containers.unpause(named_container(api, request));
   co_await response.send_empty(204);
 }
 
 Task<void> rename_container(Api& api, Request& request, Response& response) {
   const std::string name = request.query("name").value_or("");
   if (name.empty()) throw Error(ErrorClass::kInvalidArgument, "Neither old nor new names may be empty");
-  co_await api.containers.rename(api.containers.find(request.param("id")), name);
+  co_await api.containers.rename(named_container(api, request), name);
   co_await response.send_empty(204);
 }
 
 Task<void> update_container(Api& api, Request& request, Response& response) {
   const nlohmann::json body = co_await read_json(request);
   const std::vector<std::string> warnings =
-      co_await api.containers.update(api.containers.find(request.param("id")), mgr::parse_container_update(body));
+      co_await api.containers.update(named_container(api, request), mgr::parse_container_update(body));
   co_await send_json(response, 200, {{"Warnings", warnings}});
 }
 
@@ -191,7 +191,7 @@ Task<void> prune_containers(Api& api, Request& request, Response& response) {
 Task<void> wait_container(Api& api, Request& request, Response& response) {
   const mgr::WaitCondition condition = wait_condition(request);
   // The wait is registered before the headers go out: clients start the container as soon as they have them.
-  mgr::Container::Waiter waiter = api.containers.find(request.param("id"))->wait(condition);
+  mgr::Container::Waiter waiter = named_container(api, request)->wait(condition);
   co_await response.start_stream("application/json");
   const mgr::WaitResult result = co_await waiter.result();
   nlohmann::json answer{{"StatusCode", result.exit_code}};
@@ -203,7 +203,7 @@ Task<void> wait_container(Api& api, Request& request, Response& response) {
 Task<void> remove_container(Api& api, Request& request, Response& response) {
   if (request.query_flag("link")) throw Error(ErrorClass::kNotImplemented, "links are not supported yet");
   const mgr::RemoveRequest removal{.force = request.query_flag("force"), .anonymous_volumes = request.query_flag("v")};
-  co_await api.containers.remove(api.containers.find(request.param("id")), removal);
+  co_await api.containers.remove(named_container(api, request), removal);
   co_await response.send_empty(204);
 }
 

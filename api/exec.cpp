@@ -78,7 +78,7 @@ Task<void> run_attached(Api& api, std::shared_ptr<mgr::Exec> exec, http::Hijacke
 
 Task<void> create_exec(Api& api, Request& request, Response& response) {
   const json body = co_await read_json(request);
-  const auto container = api.containers.find(request.param("id"));
+  const auto container = named_container(api, request);
   const auto exec = api.execs.create(container, mgr::parse_exec_config(body));
   co_await send_json(response, 201, {{"Id", exec->id()}});
 }
@@ -87,6 +87,7 @@ Task<void> start_exec(Api& api, Request& request, Response& response) {
   json body = json::object();
   if (request.has_body()) body = co_await read_json(request);
   const auto exec = api.execs.find(request.param("id"));
+  label_request(request, *exec->container());
   const bool detach = body.contains("Detach") && body["Detach"].is_boolean() && body["Detach"].get<bool>();
   api.execs.claim(*exec);
   if (detach) {

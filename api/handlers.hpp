@@ -12,6 +12,13 @@ using http::Request;
 using http::Response;
 using task::Task;
 
+// The container that the route's {id} names, by id, name, or the head of an id; dumps show it beside the request from then
+// on. Every handler whose route names a container finds it so.
+// Errors: kNotFound, or kInvalidArgument where several ids begin so.
+std::shared_ptr<mgr::Container> named_container(Api& api, const Request& request);
+// Where the container is found by other ways.
+void label_request(const Request& request, const mgr::Container& container);
+
 // system.cpp
 Task<void> ping(Api& api, Request& request, Response& response);
 Task<void> version(Api& api, Request& request, Response& response);

@@ -31,7 +31,7 @@ std::string_view content_type(const Request& request, bool tty) {
 
 Task<void> logs_container(Api& api, Request& request, Response& response) {
   const mgr::LogFilter filter = filter_of(request);
-  const auto container = api.containers.find(request.param("id"));
+  const auto container = named_container(api, request);
   if (!container->log()) {
     throw Error(ErrorClass::kNotImplemented, "configured logging driver does not support reading");
   }

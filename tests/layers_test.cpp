@@ -84,6 +84,14 @@ TEST(layers, product_code_neither_sleeps_nor_blocks_a_worker_nor_prints_for_debu
   }
 }
 
+TEST(layers, handlers_find_their_container_where_dumps_learn_of_it) {
+  for (const SourceFile& file : sources()) {
+    if (file.folder() != "api" || file.path == "api/named_container.cpp") continue;
+    EXPECT_EQ(file.text.find("containers.find(request.param("), std::string::npos)
+        << file.path << ": use named_container()";
+  }
+}
+
 // The text of the block that opens at or behind `from`.
 std::string block_behind(const std::string& text, std::size_t from) {
   const std::size_t open = text.find('{', from);

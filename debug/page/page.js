@@ -322,6 +322,10 @@ function diffView(s, rows, base) {
     task: (i) => lines[i].from.tasks.id[lines[i].row]};
 }
 
+function verdictsOf(answer) {
+  return answer.verdicts.map((verdict) => ({id: verdict.task.id, verdict: verdict.kind, name: verdict.task.name, reason: verdict.reason}));
+}
+
 function leaksView(leaks) {
   return {name: 'leaks', count: leaks.length, key: (i) => leaks[i].id, indexOf: (id) => leaks.findIndex((leak) => leak.id === id),
     columns: [{id: 'id', title: 'ID', width: '80px', number: true}, {id: 'verdict', title: 'Verdict', width: '16%'},
@@ -410,10 +414,10 @@ class Page {
     const turn = this.turn = (this.turn || 0) + 1;
     let worked = 0;
     try {
-      const [tasks, leaks] = await Promise.all([fetch('page.json' + this.query), fetch('leaks')]);
+      const [tasks, leaks] = await Promise.all([fetch('page.json' + this.query), fetch('leaks?format=json')]);
       if (!tasks.ok) throw new Error(await tasks.text());
       const text = await tasks.text();
-      const verdicts = leaks.ok ? (await leaks.json()).leaks : null;
+      const verdicts = leaks.ok ? verdictsOf(await leaks.json()) : null;
       if (this.paused || turn !== this.turn) return;
       const started = performance.now();
       this.snapshot = new Snapshot(JSON.parse(text));
