@@ -40,6 +40,7 @@ void apply_key(Config& config, const std::string& key, const json& value) {
   if (key == "cgroup-parent") return set(config.cgroup_parent, value, key);
   if (key == "live-restore") return set(config.live_restore, value, key);
   if (key == "gops") return set(config.gops, value, key);
+  if (key == "debug-on-hosts") return set(config.debug_on_hosts, value, key);
   if (key == "insecure-tcp") return set(config.insecure_tcp, value, key);
   if (key == "shutdown-timeout") return set(config.shutdown_timeout_s, value, key);
   if (key == "workers") return set(config.workers, value, key);
@@ -95,6 +96,9 @@ std::optional<Config> read_config(int argc, const char* const* argv) {
   app.add_option("--workers", config.workers, "threads that serve; default one a processor, at most 8");
   app.add_flag("--live-restore,!--no-live-restore", config.live_restore,
                "containers run on when the daemon ends (default)");
+  app.add_flag("--debug-on-hosts,!--no-debug-on-hosts", config.debug_on_hosts,
+               "serve /debug on the --host listeners too, by their access rules (default)");
+  app.add_flag("--test-hooks", config.test_hooks)->group("");
   app.add_flag("--gops", config.gops,
                "run an agent for gops, which shows stacks and profiles to every user of this host");
   app.add_flag("--insecure-tcp", config.insecure_tcp, "allow TCP without TLS on other addresses than loopback");

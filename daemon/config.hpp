@@ -21,6 +21,8 @@ struct Config {
   std::string cgroup_parent = "/quoll";  // of the containers' cgroups, in each hierarchy
   bool live_restore = true;              // containers run on when the daemon ends
   bool gops = false;                     // an agent for gops: stacks and profiles for every user of this host
+  bool debug_on_hosts = true;            // serve /debug on `hosts` too; else on `debug_host` only
+  bool test_hooks = false;               // routes for tests (test_hooks.hpp); a flag only
   bool insecure_tcp = false;             // TCP without TLS on other addresses than loopback
   int shutdown_timeout_s = 15;
   std::size_t workers = 0;  // 0: one a processor, at most 8

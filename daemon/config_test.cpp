@@ -28,6 +28,16 @@ class ConfigFile {
   const std::string path_;
 };
 
+TEST(config, debug_routes_can_be_kept_off_the_hosts) {
+  EXPECT_TRUE(read({})->debug_on_hosts);
+  EXPECT_FALSE(read({"--no-debug-on-hosts"})->debug_on_hosts);
+  Config config;
+  apply_config_file(config, R"({"debug-on-hosts": false})", {});
+  EXPECT_FALSE(config.debug_on_hosts);
+  EXPECT_FALSE(config.test_hooks);
+  EXPECT_THROW(apply_config_file(config, R"({"test-hooks": true})", {}), Error);
+}
+
 TEST(config, has_defaults_below_the_exec_root) {
   const auto config = read({"--exec-root", "/run/x"});
   ASSERT_TRUE(config);

@@ -14,6 +14,9 @@
 namespace quoll::daemon {
 namespace {
 
+// So many clients of the debug listener are served when the daemon has run out of descriptors.
+constexpr std::size_t kDebugDescriptors = 8;
+
 std::string base_name(const std::string& path) { return path.substr(path.rfind('/') + 1); }
 
 std::optional<gid_t> group_id(const std::string& name) {
@@ -72,7 +75,8 @@ Daemon::Daemon(Config config, task::Runtime& runtime, std::vector<task::Worker*>
            .facts = facts_of(config_, containers_.programs()),
            .task_count = [&runtime] { return runtime.task_count(); }} {
   api::add_api_routes(router_, api_);
-  debug::add_debug_routes(router_, runtime_);
+  if (config_.debug_on_hosts) debug::add_debug_routes(router_, runtime_);
+  if (config_.test_hooks) test_hooks_ = std::make_unique<TestHooks>(router_);
   debug::add_debug_routes(debug_router_, runtime_);
 }
 
@@ -98,8 +102,10 @@ void Daemon::listen(http::Server& server, const std::string& text) {
 
 task::Task<void> Daemon::start() {
   const HostAddress debug_host = parse_host(config_.debug_host, config_.insecure_tcp);
+  http::ServerOptions debug_options = server_options(debug_host);
+  debug_options.descriptor_reserve = kDebugDescriptors;
   debug_server_ = std::make_unique<http::Server>(std::vector<task::Worker*>{&debug_worker_}, debug_router_,
-                                                 server_options(debug_host));
+                                                 std::move(debug_options));
   listen(*debug_server_, config_.debug_host);
   if (config_.gops) {
     gops_ = std::make_unique<debug::GopsAgent>(runtime_, debug_worker_, debug::gops_directory());
@@ -125,6 +131,7 @@ task::Task<void> Daemon::stop() {
   co_await task::when_all(std::move(stops));
   co_await execs_.stop();
   co_await containers_.stop(!config_.live_restore);
+  if (test_hooks_) co_await test_hooks_->stop();
   if (gops_) co_await gops_->stop();
   if (debug_server_) co_await debug_server_->stop(std::chrono::seconds(1));
 }

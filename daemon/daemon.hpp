@@ -7,6 +7,7 @@
 #include "api/api.hpp"
 #include "daemon/config.hpp"
 #include "daemon/instance.hpp"
+#include "daemon/test_hooks.hpp"
 #include "debug/gops.hpp"
 #include "http/router.hpp"
 #include "http/server.hpp"
@@ -59,6 +60,7 @@ class Daemon {
   http::Router debug_router_;
   std::vector<std::unique_ptr<http::Server>> servers_;
   std::unique_ptr<http::Server> debug_server_;
+  std::unique_ptr<TestHooks> test_hooks_;   // null: not asked for
   std::unique_ptr<debug::GopsAgent> gops_;  // null: not asked for
 };
 

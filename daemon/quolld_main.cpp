@@ -14,6 +14,7 @@
 #include "daemon/signals.hpp"
 #include "debug/leak_watch.hpp"
 #include "debug/signal_dump.hpp"
+#include "debug/worker_watch.hpp"
 #include "task/error.hpp"
 #include "task/scope.hpp"
 
@@ -77,6 +78,8 @@ int run(const Config& config, UniqueFd dump_signal) {
   task::Scope scope("daemon");
   scope.spawn_on(debug_worker, "debug: watch for leaks",
                  debug::watch_for_leaks(runtime, {.log = [](std::string_view leak) { spdlog::warn("{}", leak); }}));
+  scope.spawn_on(debug_worker, "debug: watch workers",
+                 debug::watch_workers(runtime, {.log = [](std::string_view text) { spdlog::warn("{}", text); }}));
   std::promise<int> result;
   auto finished = result.get_future();
   scope.spawn_on(debug_worker, "debug: dump on signal",

@@ -3,6 +3,7 @@
 #include <memory>
 #include <utility>
 
+#include "debug/outside_walk.hpp"
 #include "debug/text.hpp"
 #include "task/clock.hpp"
 #include "task/this_task.hpp"
@@ -47,6 +48,7 @@ bool visit_self(const std::shared_ptr<const Filter>& filter, F visit) {
   return true;
 }
 
+// The running task of a worker whose thread takes no signals either.
 TaskSummary unavailable(const SilentWorker& worker) {
   TaskSummary summary;
   summary.id = worker.running_id;
@@ -54,6 +56,44 @@ TaskSummary unavailable(const SilentWorker& worker) {
   summary.state = task::TaskState::kRunning;
   return summary;
 }
+
+// The tasks that the silent workers still owe, some at a time; none once there are no more.
+class SilentTasks {
+ public:
+  SilentTasks(std::shared_ptr<const Filter> filter, WalkFacts& facts) : filter_(std::move(filter)), facts_(facts) {}
+
+  std::vector<TaskSummary> next() {
+    std::vector<TaskSummary> tasks;
+    while (tasks.empty() && at_ < facts_.silent.size()) tasks = some();
+    facts_.tasks += tasks.size();
+    return tasks;
+  }
+
+ private:
+  std::vector<TaskSummary> some() {
+    SilentWorker& worker = facts_.silent[at_];
+    if (!walk_) {
+      walk_.emplace(*worker.worker, worker.cursor);
+      any_ = false;
+    }
+    std::vector<TaskSummary> tasks = walk_->next();
+    worker.listed = walk_->complete();
+    const bool through = worker.listed || tasks.empty();
+    any_ = any_ || !tasks.empty();
+    std::erase_if(tasks, [this](const TaskSummary& task) { return !filter_.shows(task); });
+    if (!through) return tasks;
+    if (!any_ && !worker.listed && worker.running_id != 0) tasks.push_back(unavailable(worker));
+    walk_.reset();
+    ++at_;
+    return tasks;
+  }
+
+  FilterMemo filter_;
+  WalkFacts& facts_;
+  std::size_t at_ = 0;
+  bool any_ = false;  // of the worker that it is at
+  std::optional<OutsideWalk> walk_;
+};
 
 }  // namespace
 
@@ -74,12 +114,14 @@ task::Task<WalkFacts> stream_text(task::Runtime& runtime, DumpOptions options, T
   }
   WalkFacts facts = walk.facts();
   facts.tasks += self_shown ? 1 : 0;
-  for (const SilentWorker& worker : facts.silent) {
-    if (worker.running_id == 0) continue;
-    std::string text = std::exchange(first, false) ? "" : "\n";
-    append_task(text, unavailable(worker), files);
+  SilentTasks silent(filter, facts);
+  for (std::vector<TaskSummary> tasks = silent.next(); !tasks.empty(); tasks = silent.next()) {
+    std::string text;
+    for (const TaskSummary& task : tasks) {
+      if (!std::exchange(first, false)) text += '\n';
+      append_task(text, task, files);
+    }
     co_await sink(text);
-    ++facts.tasks;
   }
   co_return facts;
 }
@@ -93,12 +135,8 @@ task::Task<WalkFacts> stream_summaries(task::Runtime& runtime, DumpOptions optio
   while (std::optional<Chunk> chunk = co_await walk.next()) co_await sink(chunk->summaries);
   WalkFacts facts = walk.facts();
   facts.tasks += self.size();
-  std::vector<TaskSummary> silent;
-  for (const SilentWorker& worker : facts.silent) {
-    if (worker.running_id != 0) silent.push_back(unavailable(worker));
-  }
-  if (!silent.empty()) co_await sink(silent);
-  facts.tasks += silent.size();
+  SilentTasks silent(filter, facts);
+  for (std::vector<TaskSummary> tasks = silent.next(); !tasks.empty(); tasks = silent.next()) co_await sink(tasks);
   co_return facts;
 }
 
@@ -136,10 +174,15 @@ task::Task<StackCounts> count_stacks(task::Runtime& runtime, DumpOptions options
   StackCounts counts;
   const bool self_shown = visit_self(filter, [&](const TaskView& view) { counts.add(view); });
   while (std::optional<Chunk> chunk = co_await walk.next()) counts.merge(chunk->counts);
-  if (facts != nullptr) {
-    *facts = walk.facts();
-    facts->tasks += self_shown ? 1 : 0;
+  WalkFacts walked = walk.facts();
+  walked.tasks += self_shown ? 1 : 0;
+  SilentTasks silent(filter, walked);
+  for (std::vector<TaskSummary> tasks = silent.next(); !tasks.empty(); tasks = silent.next()) {
+    for (const TaskSummary& task : tasks) {
+      if (!task.frames.empty()) counts.add({task.frames, task.name, task.state, task.route, task.container}, 1);
+    }
   }
+  if (facts != nullptr) *facts = std::move(walked);
   co_return counts;
 }
 

@@ -56,20 +56,36 @@ bool FilterMemo::found_in_labels(const task::Labels& labels) const {
          filter_->found_in(labels.container()) || filter_->found_in(labels.container_id());
 }
 
-bool FilterMemo::shows(const TaskView& task) {
-  const DumpOptions& options = filter_->options();
-  if (options.state && task.record.state != *options.state) return false;
-  if (options.only && !options.only->contains(task.record.id)) return false;
-  if (options.request != 0 && (task.record.labels == nullptr || task.record.labels->request_id != options.request)) {
-    return false;
-  }
-  if (options.min_wait.count() > 0 && task.waited() < options.min_wait) return false;
-  if (!filter_->has_pattern()) return true;
-  for (const Place* place : task.frames) {
+template <typename Frames>
+bool FilterMemo::found_in_stack(const Frames& frames, std::string_view name) {
+  for (const Place* place : frames) {
     if (found_in(*place)) return true;
   }
-  if (found_in_name(task.record.name)) return true;
-  return task.record.labels != nullptr && found_in_labels(*task.record.labels);
+  return found_in_name(name);
+}
+
+bool FilterMemo::shows(const TaskView& task) {
+  const DumpOptions& options = filter_->options();
+  const task::Labels* const labels = task.record.labels;
+  if (options.state && task.record.state != *options.state) return false;
+  if (options.only && !options.only->contains(task.record.id)) return false;
+  if (options.request != 0 && (labels == nullptr || labels->request_id != options.request)) return false;
+  if (options.min_wait.count() > 0 && task.waited() < options.min_wait) return false;
+  if (!filter_->has_pattern() || found_in_stack(task.frames, task.record.name)) return true;
+  return labels != nullptr && found_in_labels(*labels);
+}
+
+bool FilterMemo::shows(const TaskSummary& task) {
+  const DumpOptions& options = filter_->options();
+  if (options.state && task.state != *options.state) return false;
+  if (options.only && !options.only->contains(task.id)) return false;
+  if (options.request != 0 && task.request_id != options.request) return false;
+  if (options.min_wait.count() > 0 && task.waited < options.min_wait) return false;
+  if (!filter_->has_pattern() || found_in_stack(task.frames, task.name)) return true;
+  for (const std::string* label : {&task.route, &task.path, &task.client, &task.container, &task.container_id}) {
+    if (!label->empty() && filter_->found_in(*label)) return true;
+  }
+  return false;
 }
 
 }  // namespace quoll::debug

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "debug/options.hpp"
+#include "debug/summary.hpp"
 #include "debug/task_view.hpp"
 
 namespace quoll::debug {
@@ -41,6 +42,7 @@ class FilterMemo {
  public:
   explicit FilterMemo(std::shared_ptr<const Filter> filter) : filter_(std::move(filter)) {}
   bool shows(const TaskView& task);
+  bool shows(const TaskSummary& task);
 
  private:
   enum class Known : std::uint8_t { kNo, kFound, kNotFound };
@@ -48,6 +50,8 @@ class FilterMemo {
   bool found_in(const Place& place);
   bool found_in_name(std::string_view name);
   bool found_in_labels(const task::Labels& labels) const;
+  template <typename Frames>
+  bool found_in_stack(const Frames& frames, std::string_view name);
 
   std::shared_ptr<const Filter> filter_;
   std::vector<Known> places_;                    // by Place::index

@@ -1,12 +1,16 @@
 #include "debug/goroutine.hpp"
 
+#include <charconv>
 #include <chrono>
-#include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 
 #include "debug/answers.hpp"
 #include "debug/dump.hpp"
+#include "debug/dump_history.hpp"
+#include "debug/json_text.hpp"
 #include "debug/profile.hpp"
+#include "task/clock.hpp"
 #include "task/error.hpp"
 #include "task/timer.hpp"
 
@@ -97,6 +101,8 @@ task::Task<void> send_goroutines(task::Runtime& runtime, http::Request& request,
 
 struct JsonList {
   http::Response& response;
+  PastDump now;                              // what is to be kept of this dump
+  std::optional<DumpDifference> difference;  // to an earlier one
   bool first = true;
 };
 
@@ -104,9 +110,54 @@ task::Task<void> write_json(JsonList& list, const std::vector<TaskSummary>& task
   std::string text = list.response.headers_sent() ? "" : "{\"tasks\":[";
   for (const TaskSummary& task : tasks) {
     text += std::exchange(list.first, false) ? "\n" : ",\n";
-    append_json(text, task);
+    append_json(text, task, list.difference ? list.difference->change_of(task) : std::string_view());
+    if (list.now.tasks.size() <= DumpHistory::kTasksMax) list.now.tasks.push_back({task.id, task.name});
   }
   co_await write_piece(list.response, text, kJson);
+}
+
+std::optional<DumpDifference> difference_of(const http::Request& request) {
+  const std::optional<std::string> text = request.query("since");
+  if (!text || text->empty()) return std::nullopt;
+  std::uint64_t id = 0;
+  const auto parsed = std::from_chars(text->data(), text->data() + text->size(), id);
+  if (parsed.ec != std::errc() || parsed.ptr != text->data() + text->size()) {
+    throw Error(ErrorClass::kInvalidArgument, "invalid value for \"since\": \"" + *text + "\" - must be a dump's id");
+  }
+  std::shared_ptr<const PastDump> past = DumpHistory::instance().find(id);
+  if (!past) throw Error(ErrorClass::kNotFound, "dump " + *text + " is not known, or not any more");
+  return std::optional<DumpDifference>(std::in_place, std::move(past));
+}
+
+// What comes behind the list. An object cannot be added to from outside: its last members are written where it ends.
+std::string json_tail(const JsonList& list, const WalkFacts& facts, std::uint64_t id) {
+  std::string out = "\n],";
+  if (list.difference) {
+    out += "\"gone\":";
+    append_json_array(out, list.difference->gone(), [&out](const PastDump::Entry& entry) {
+      JsonObject object(out);
+      object.number("id", entry.task);
+      object.text("name", entry.name);
+    });
+    out += ",\n";
+  }
+  out += "\"dump\":";
+  {
+    JsonObject about(out);
+    about.number("id", id);
+    if (list.difference) about.number("since", list.difference->past_id());
+    about.number("shown", std::uint64_t{facts.tasks});
+    about.flag("complete", facts.complete());
+    about.signed_number("duration_us", facts.duration.count() / 1000);
+    about.signed_number("longest_slice_us", facts.longest_slice.count() / 1000);
+    append_json_array(about.member("silent_workers"), facts.silent, [&out](const SilentWorker& worker) {
+      JsonObject object(out);
+      object.text("name", worker.name);
+      object.number("running", worker.running_id);
+      object.flag("listed", worker.listed);
+    });
+  }
+  return out + "}\n";
 }
 
 }  // namespace
@@ -134,21 +185,13 @@ task::Task<void> goroutine_profile(task::Runtime& runtime, http::Request& reques
 }
 
 task::Task<void> tasks_json(task::Runtime& runtime, http::Request& request, http::Response& response) {
-  JsonList list{response};
+  JsonList list{response, {}, difference_of(request)};
+  list.now.began_ns = task::coarse_now_ns();
   SummarySink sink = [&list](const std::vector<TaskSummary>& tasks) { return write_json(list, tasks); };
   const WalkFacts facts = co_await stream_summaries(runtime, dump_options_of(request), std::move(sink));
   if (list.first) co_await write_json(list, {});
-  nlohmann::json silent = nlohmann::json::array();
-  for (const SilentWorker& worker : facts.silent) {
-    silent.push_back({{"name", worker.name}, {"running", worker.running_id}});
-  }
-  const nlohmann::json about = {{"shown", facts.tasks},
-                                {"complete", facts.complete()},
-                                {"duration_us", facts.duration.count() / 1000},
-                                {"longest_slice_us", facts.longest_slice.count() / 1000},
-                                {"silent_workers", silent}};
-  // An object cannot be added to from outside: its last member is written where the list has ended.
-  const std::string tail = "\n],\"dump\":" + about.dump() + "}\n";
+  const std::uint64_t id = DumpHistory::instance().keep(std::move(list.now));
+  const std::string tail = json_tail(list, facts, id);
   co_await write_piece(response, tail, kJson);
   co_await end_stream(response, facts, kJson);
 }

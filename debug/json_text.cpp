@@ -62,7 +62,7 @@ void append_json_string(std::string& out, std::string_view text) {
       length = 1;
     } else if (c == '"' || c == '\\') {
       (out += '\\') += static_cast<char>(c);
-    } else if (c < 0x20 || c == 0x7F) {
+    } else if (c < 0x20) {
       append_escape(out, c);
     } else {
       out.append(text.substr(0, length));

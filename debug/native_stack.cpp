@@ -148,23 +148,25 @@ class Unwinder {
 // One question at a time; the asked thread's handler answers it.
 class Interrogation {
  public:
-  std::optional<NativeStack> ask(pid_t thread_id, std::chrono::milliseconds bound) noexcept {
+  bool ask(pid_t thread_id, std::chrono::milliseconds bound, ThreadFunction function, void* argument) noexcept {
     std::lock_guard lock(mutex_);
-    if (!install()) return std::nullopt;
+    if (!install()) return false;
     thread_id_ = thread_id;
+    function_ = function;
+    argument_ = argument;
     state_.store(kAsked, std::memory_order_release);
     if (::syscall(SYS_tgkill, ::getpid(), thread_id, SIGURG) == 0) wait(bound);
     std::uint32_t asked = kAsked;
-    if (state_.compare_exchange_strong(asked, kIdle)) return std::nullopt;
+    if (state_.compare_exchange_strong(asked, kIdle)) return false;
     while (state_.load(std::memory_order_acquire) != kAnswered) ::sched_yield();  // it writes; some microseconds
-    return stack_;
+    return true;
   }
 
   void answer(const void* context) noexcept {
     std::uint32_t asked = kAsked;
     if (state_.load(std::memory_order_acquire) != kAsked || thread_id_ != ::gettid()) return;
     if (!state_.compare_exchange_strong(asked, kWriting)) return;
-    unwind_interrupted(context, stack_);
+    function_(argument_, context);
     state_.store(kAnswered, std::memory_order_release);
     ::syscall(SYS_futex, &state_, FUTEX_WAKE_PRIVATE, 1, nullptr, nullptr, 0);
   }
@@ -187,8 +189,10 @@ class Interrogation {
 
   std::mutex mutex_;
   std::atomic<std::uint32_t> state_{kIdle};
-  pid_t thread_id_ = 0;  // constant while a question is open
-  NativeStack stack_{};
+  // Constant while a question is open.
+  pid_t thread_id_ = 0;
+  ThreadFunction function_ = nullptr;
+  void* argument_ = nullptr;
 };
 
 constinit Interrogation interrogation;
@@ -231,8 +235,19 @@ void unwind_interrupted(const void* context, NativeStack& stack) noexcept {
   Unwinder(stack).run(words[1] - 1, words[0], frame + sizeof(frame));
 }
 
+bool call_on_thread(pid_t thread_id, std::chrono::milliseconds bound, ThreadFunction function,
+                    void* argument) noexcept {
+  return interrogation.ask(thread_id, bound, function, argument);
+}
+
 std::optional<NativeStack> stack_of_thread(pid_t thread_id, std::chrono::milliseconds bound) noexcept {
-  return interrogation.ask(thread_id, bound);
+  NativeStack stack;
+  stack.depth = 0;
+  const auto unwind = [](void* into, const void* context) noexcept {
+    unwind_interrupted(context, *static_cast<NativeStack*>(into));
+  };
+  if (!call_on_thread(thread_id, bound, unwind, &stack)) return std::nullopt;
+  return stack;
 }
 
 }  // namespace quoll::debug

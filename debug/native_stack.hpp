@@ -36,11 +36,17 @@ void unwind_interrupted(const void* context, NativeStack& stack) noexcept;
 // Of the calling function, which is the first frame.
 void unwind_here(NativeStack& stack) noexcept;
 
-// The stack of another thread of this process, or of the calling one. The thread is interrupted by SIGURG, which no
-// program minds (its default is to be ignored), for some microseconds; its system call is restarted where Linux does
-// so. Nothing where the thread has ended, or does not take signals within `bound` (it is stopped or in an
-// uninterruptible call). Thread: any; callers take turns. Blocks the caller for that long, so give it a bound of some
-// milliseconds on a worker.
+// Runs `function` on another thread of this process (or on the calling one), in a handler of SIGURG, which no program
+// minds (its default is to be ignored); the thread's system call is restarted where Linux does so. `function` must be
+// async-signal-safe and short, and gets the interrupted context. False, and `function` has not run and will not, where
+// the thread has ended, or does not take signals within `bound` (it is stopped or in an uninterruptible call). Thread:
+// any; callers take turns.
+using ThreadFunction = void (*)(void* argument, const void* context) noexcept;
+bool call_on_thread(pid_t thread_id, std::chrono::milliseconds bound, ThreadFunction function, void* argument) noexcept;
+
+// The stack of another thread of this process, or of the calling one, which is interrupted for some microseconds.
+// Nothing where call_on_thread() is false. Thread: any; callers take turns. Blocks the caller for up to `bound`, so
+// give it some milliseconds on a worker.
 std::optional<NativeStack> stack_of_thread(pid_t thread_id, std::chrono::milliseconds bound) noexcept;
 
 }  // namespace quoll::debug

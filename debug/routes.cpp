@@ -6,8 +6,8 @@
 
 #include "debug/answers.hpp"
 #include "debug/goroutine.hpp"
-#include "debug/page.hpp"
 #include "debug/leak_pages.hpp"
+#include "debug/page.hpp"
 #include "debug/pprof_pages.hpp"
 #include "task/error.hpp"
 

@@ -146,6 +146,7 @@ TaskSummary summarize(const TaskView& task) {
   summary.worker = record.worker->name();
   summary.state = record.state;
   summary.waited = task.waited();
+  summary.since_ns = task.waiting() ? record.since_ns : 0;
   summary.age = between(record.started_ns, task.now_ns);
   for (const task::LineageRef* parent = &record.parent; *parent; parent = &(*parent)->parent) {
     summary.ancestors.push_back({(*parent)->id, (*parent)->name, (*parent)->ended.load(std::memory_order_relaxed)});

@@ -26,6 +26,7 @@ struct TaskSummary {
   std::string worker;
   task::TaskState state = task::TaskState::kIdle;
   std::chrono::nanoseconds waited{0};
+  std::int64_t since_ns = 0;            // when it came into its state, coarse monotonic; 0 where it runs or is about to
   std::chrono::nanoseconds running{0};  // of a silent worker's task: for how long the worker has not answered
   std::chrono::nanoseconds age{0};
   std::vector<Ancestor> ancestors;  // its parent first

@@ -85,7 +85,7 @@ std::chrono::nanoseconds Walk::give_up_silent() {
       continue;
     }
     const task::Worker& worker = workers_[i]->worker();
-    facts_.silent.push_back({worker.name(), worker.running_id()});
+    facts_.silent.push_back({worker.name(), worker.running_id(), &worker, workers_[i]->cursor()});
     workers_[i]->abandon();
     finish(i);
   }

@@ -1,6 +1,7 @@
 // Walk: goes over every live task of all workers without stopping anybody.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -53,6 +54,9 @@ using MakeVisitor = std::function<std::unique_ptr<Visitor>()>;
 struct SilentWorker {
   std::string name;
   std::uint64_t running_id = 0;  // the task that it ran when it was given up, 0 if none
+  const task::Worker* worker = nullptr;
+  std::size_t cursor = 0;  // the tasks below it in its table were not visited
+  bool listed = false;     // those have been listed from outside
 };
 
 // What a dump says of itself.
@@ -62,7 +66,10 @@ struct WalkFacts {
   std::chrono::nanoseconds longest_slice{0};  // the longest time that the walk kept any worker at once
   std::vector<SilentWorker> silent;
 
-  bool complete() const { return silent.empty(); }
+  // Whether all tasks have been looked at.
+  bool complete() const {
+    return std::all_of(silent.begin(), silent.end(), [](const SilentWorker& worker) { return worker.listed; });
+  }
 };
 
 // A worker walks its own table on its own thread, in slices between which its other work goes on. A slice's chunk goes

@@ -302,12 +302,14 @@ TEST(walk, a_blocked_worker_is_reported_with_its_running_task_and_the_others_are
   EXPECT_EQ(facts.silent[0].name, "two");
   EXPECT_EQ(facts.silent[0].running_id, blocked_id);
   const std::vector<ParsedTask> tasks = DumpParser::parse(text);
-  ASSERT_EQ(tasks.size(), 3u);  // the dump, the lasting one of the other worker, the blocked one
+  ASSERT_EQ(tasks.size(), 4u);  // the dump, the lasting one of the other worker, the blocked one, the one beside it
   EXPECT_EQ(tasks[1].state, "sync.Cond.Wait");
   EXPECT_EQ(tasks[2].id, blocked_id);
   EXPECT_EQ(tasks[2].state, "running");
-  EXPECT_TRUE(tasks[2].unavailable);
-  EXPECT_EQ(facts.tasks, 3u);
+  EXPECT_TRUE(tasks[2].has_frame("quoll::debug::block_worker"));
+  EXPECT_EQ(tasks[3].state, "sync.Cond.Wait");
+  EXPECT_EQ(facts.tasks, 4u);
+  EXPECT_TRUE(facts.complete());
   block.release();
   task::Scope settled("test.settled");
   settled.spawn_on(threads.two(), "settled", nothing());

@@ -122,10 +122,10 @@ void WorkerWalk::walk_slice() {
     }
   }
   chunk_->worker = index_;
-  cursor_ = std::min(cursor_, worker_.tasks().size());
+  cursor_ = std::min(cursor(), worker_.tasks().size());
   std::int64_t now_ns = started_ns;
   while (cursor_ > 0 && now_ns < end_ns && !visitor_->full(*chunk_)) {
-    visit_batch(std::min(cursor_, shared_->filter->slow() ? 1 : kBatch));
+    visit_batch(std::min(cursor(), shared_->filter->slow() ? 1 : kBatch));
     now_ns = task::precise_now_ns();
   }
   chunk_->last = cursor_ == 0;

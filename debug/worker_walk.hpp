@@ -47,6 +47,7 @@ class WorkerWalk : public std::enable_shared_from_this<WorkerWalk> {
   std::chrono::nanoseconds silent_for(std::int64_t now_ns) const;
   std::chrono::nanoseconds longest_slice() const { return std::chrono::nanoseconds(longest_slice_ns_.load()); }
   task::Worker& worker() const { return worker_; }
+  std::size_t cursor() const { return cursor_.load(std::memory_order_relaxed); }
 
  private:
   // All below on the worker's thread.
@@ -65,12 +66,12 @@ class WorkerWalk : public std::enable_shared_from_this<WorkerWalk> {
   std::atomic<bool> resting_{false};
   std::atomic<std::int64_t> progress_ns_{0};
   std::atomic<std::int64_t> longest_slice_ns_{0};
+  std::atomic<std::size_t> cursor_{SIZE_MAX};  // the tasks below it are still to be visited
 
   // The worker's thread only.
   bool arrived_ = false;
   bool begun_ = false;
   bool ended_ = false;
-  std::size_t cursor_ = 0;  // the tasks below it are still to be visited
   std::int64_t now_ns_ = 0;
   unsigned walk_ = 0;
   std::shared_ptr<WalkMarks> marks_;

@@ -46,6 +46,10 @@ Connection::~Connection() {
   home_.worker->disarm_timer(*this);
   (previous_ != nullptr ? previous_->next_ : home_.first) = next_;
   if (next_ != nullptr) next_->previous_ = previous_;
+  if (server_.reserve_ == nullptr || !socket_.is_open()) return;
+  boost::system::error_code error;
+  const int fd = socket_.release(error);
+  if (!error) server_.reserve_->take(UniqueFd(fd));
 }
 
 void Connection::name_client() {

@@ -52,6 +52,9 @@ Server::Server(std::vector<task::Worker*> workers, const Router& router, ServerO
     homes_.push_back(std::make_shared<Home>());
     homes_.back()->worker = worker;
   }
+  if (options_.descriptor_reserve == 0) return;
+  QUOLL_ASSERT(workers.size() == 1);
+  reserve_ = std::make_unique<DescriptorReserve>(options_.descriptor_reserve);
 }
 
 Server::Server(task::Runtime& runtime, const Router& router, ServerOptions options)
@@ -91,6 +94,8 @@ task::Task<void> Server::accept_loop(Listener& listener) {
       start_connection(std::move(connection));
     } else if (errno == EAGAIN) {
       co_await socket.readable();
+    } else if (errno == EMFILE && reserve_ && reserve_->give()) {
+      continue;
     } else if (is_shortage(errno)) {
       co_await task::sleep_for(kAcceptBackOff);
     } else if (errno == EBADF || errno == EINVAL || errno == ENOTSOCK) {

@@ -16,6 +16,7 @@
 #include <string>
 #include <vector>
 
+#include "http/descriptor_reserve.hpp"
 #include "http/router.hpp"
 #include "task/runtime.hpp"
 #include "task/scope.hpp"
@@ -48,6 +49,9 @@ struct ServerOptions {
   std::chrono::milliseconds write_timeout{60'000};   // a whole answer's client takes nothing
   std::chrono::milliseconds stream_write_timeout{6 * 3600'000};  // a stream's or hijack's client takes nothing
   std::chrono::milliseconds gone_poll_interval{200};             // where the read-ahead is full
+
+  // Kept back for accepting when the process is out of descriptors. Only for a server on one worker.
+  std::size_t descriptor_reserve = 0;
 
   std::string static_headers;  // whole lines, "Server: quoll\r\n", sent in every answer
   ErrorRenderer render_error;
@@ -102,6 +106,7 @@ class Server {
   const ServerOptions options_;
   std::vector<std::shared_ptr<Home>> homes_;
 
+  std::unique_ptr<DescriptorReserve> reserve_;  // null: none; the first home's worker
   std::atomic<std::size_t> next_home_{0};
   std::atomic<std::size_t> connection_count_{0};
   std::atomic<std::uint64_t> next_request_id_{1};

@@ -126,6 +126,9 @@ struct TaskRecord {
 
 std::uint64_t running_task_id();  // 0 outside of tasks
 
+// Writes a task with its stack to stderr, for a process that is about to abort.
+void print_task(const TaskRecord& task);
+
 // One of those who can end a wait: the holder of a mutex, an end of a channel, a child.
 struct WaitHolder {
   std::uint64_t task = 0;    // 0: not known

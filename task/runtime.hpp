@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <thread>
@@ -27,6 +28,9 @@ class Runtime {
   ~Runtime();
   Runtime(const Runtime&) = delete;
   Runtime& operator=(const Runtime&) = delete;
+
+  // Calls visit(runtime) for each one that there is in the process; none is destroyed meanwhile. Any thread.
+  static void for_each(const std::function<void(Runtime&)>& visit);
 
   Worker& add_worker(std::string name);
   const std::vector<std::unique_ptr<Worker>>& workers() const { return workers_; }

@@ -37,7 +37,10 @@ Scope::Scope(std::string_view name, Kind kind, FailureHandler on_failure)
       labels_(kind == Kind::kRoot ? nullptr : labels_in_force()),
       node_(kind == Kind::kRoot ? nullptr : node_in_force(), nullptr) {}
 
-Scope::~Scope() { QUOLL_ASSERT(size() == 0); }
+Scope::~Scope() {
+  for (const TaskRecord* child = first_child_; child != nullptr; child = child->next_sibling) print_task(*child);
+  QUOLL_ASSERT(size() == 0);
+}
 
 std::size_t Scope::size() const {
   std::lock_guard lock(mutex_);

@@ -19,12 +19,7 @@ Task<void> run_observed(Task<void> work, bool* done, std::exception_ptr* failure
 // There is no going on from here: the task's frames refer to what a throw would destroy.
 [[noreturn]] void stuck(const Worker& worker) {
   std::fputs("a cancelled task did not end; these are alive:\n", stderr);
-  for (const TaskRecord* const task : worker.tasks()) {
-    for (const Frame* frame = task->leaf; frame != nullptr; frame = frame->caller) {
-      std::fprintf(stderr, "  %s:%u\n", frame->at.file_name(), static_cast<unsigned>(frame->at.line()));
-    }
-    std::fprintf(stderr, "  in %s\n", std::string(to_string(task->state)).c_str());
-  }
+  for (const TaskRecord* const task : worker.tasks()) print_task(*task);
   std::abort();
 }
 

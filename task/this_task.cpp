@@ -1,5 +1,7 @@
 #include "task/this_task.hpp"
 
+#include <cstdio>
+
 #include "task/assert.hpp"
 #include "task/worker.hpp"
 
@@ -21,6 +23,18 @@ Worker& worker() { return *record().worker; }
 std::uint64_t running_task_id() {
   TaskRecord* const task = Worker::current_task();
   return task != nullptr ? task->id : 0;
+}
+
+void print_task(const TaskRecord& task) {
+  const std::string_view state = to_string(task.state);
+  std::fprintf(stderr, "task %llu is left: %.*s [%.*s]\n", static_cast<unsigned long long>(task.id),
+               static_cast<int>(task.name.size()), task.name.data(), static_cast<int>(state.size()), state.data());
+  const auto print = [](const std::source_location& at) {
+    std::fprintf(stderr, "  %s\n    %s:%u\n", at.function_name(), at.file_name(), static_cast<unsigned>(at.line()));
+  };
+  for (const Frame* frame = task.leaf; frame != nullptr; frame = frame->caller) print(frame->at);
+  std::fputs("  created by\n", stderr);
+  print(task.created_at);
 }
 
 CancelScope::CancelScope(Kind kind)

@@ -1,5 +1,7 @@
 #include "task/worker.hpp"
 
+#include <unistd.h>
+
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/post.hpp>
 #include <chrono>
@@ -36,15 +38,36 @@ Worker::Worker(Runtime& runtime, std::string name, Clock& clock)
       work_(asio::make_work_guard(context_)),
       kernel_timer_(context_) {}
 
-Worker::~Worker() { QUOLL_ASSERT(tasks_.empty()); }
+Worker::~Worker() {
+  for (const TaskRecord* const task : tasks_) print_task(*task);
+  QUOLL_ASSERT(tasks_.empty());
+}
+
+// For a signal handler that may come in between on this thread.
+class TableChange {
+ public:
+  explicit TableChange(std::atomic<bool>& flag) : flag_(flag) {
+    flag_.store(true, std::memory_order_relaxed);
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+  }
+  ~TableChange() {
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+    flag_.store(false, std::memory_order_relaxed);
+  }
+
+ private:
+  std::atomic<bool>& flag_;
+};
 
 void Worker::enter_table(TaskRecord& task) {
+  const TableChange change(table_changing_);
   task.slot = static_cast<std::uint32_t>(tasks_.size());
   tasks_.push_back(&task);
   task_count_.store(tasks_.size(), std::memory_order_relaxed);
 }
 
 void Worker::leave_table(TaskRecord& task) {
+  const TableChange change(table_changing_);
   TaskRecord* const last = tasks_.back();
   tasks_[task.slot] = last;
   last->slot = task.slot;
@@ -121,7 +144,7 @@ void Worker::request_drain() {
 void Worker::drain() {
   CurrentWorker current(this);
   drain_requested_.store(false, std::memory_order_release);
-  if constexpr (kTracked) turn_now_ns_ = coarse_now_ns();
+  if constexpr (kTracked) turn_now_ns_.store(coarse_now_ns(), std::memory_order_relaxed);
   // What these tasks wake waits for the next round, and after some rounds for the next turn, so that I/O is not
   // starved. A turn costs a system call, so it is not taken for each of a few tasks that wake each other.
   std::size_t resumed = 0;
@@ -180,7 +203,7 @@ void Worker::run_interrupts() {
 }
 
 void Worker::resume(TaskRecord& task) {
-  if constexpr (kTracked) turn_now_ns_ = coarse_now_ns();
+  if constexpr (kTracked) turn_now_ns_.store(coarse_now_ns(), std::memory_order_relaxed);
   run_task(task);
 }
 
@@ -223,7 +246,11 @@ void Worker::fire_due_timers() {
   if (clock_.real()) arm_kernel_timer();
 }
 
-void Worker::run() { context_.run(); }
+void Worker::run() {
+  thread_id_.store(::gettid(), std::memory_order_release);
+  context_.run();
+  thread_id_.store(0, std::memory_order_release);
+}
 
 void Worker::stop() {
   work_.reset();
@@ -290,7 +317,7 @@ void Wait::suspend(std::coroutine_handle<> resume_point) {
   task_->wait = this;
   if constexpr (!kTracked) return;
   task_->state = state_;
-  task_->since_ns = task_->worker->turn_now_ns_;
+  task_->since_ns = task_->worker->turn_began_ns();
   ++task_->worker->suspend_count_;
 }
 

@@ -1,6 +1,8 @@
 // Worker: one thread with one io_context, the tasks that live on it, their ready queue and their timers.
 #pragma once
 
+#include <sys/types.h>
+
 #include <atomic>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -57,6 +59,12 @@ class Worker {
   std::size_t task_count() const { return task_count_.load(std::memory_order_relaxed); }
   // The id of the task that runs now, 0 if none: readable from outside while the worker does not answer.
   std::uint64_t running_id() const { return running_id_.load(std::memory_order_relaxed); }
+  // When the turn began in which that task runs, coarse monotonic. Any thread.
+  std::int64_t turn_began_ns() const { return turn_now_ns_.load(std::memory_order_relaxed); }
+  // Of the thread that is in run(); 0: none. Any thread.
+  pid_t thread_id() const { return thread_id_.load(std::memory_order_acquire); }
+  // True in the few instructions in which tasks() changes: for a signal handler on the worker's thread.
+  bool table_changing() const { return table_changing_.load(std::memory_order_relaxed); }
   std::uint32_t next_walk_epoch() { return ++walk_epoch_; }
   // How often tasks have suspended here so far.
   std::uint64_t suspend_count() const { return suspend_count_; }
@@ -110,7 +118,6 @@ class Worker {
   TaskRecord* ready_tail_ = nullptr;
   std::uint32_t walk_epoch_ = 0;
   std::uint64_t suspend_count_ = 0;
-  std::int64_t turn_now_ns_ = 0;  // read once a turn: the clock would be most of what a suspension costs
   std::size_t resumptions_per_turn_ = 64;
 
   std::mutex queue_mutex_;
@@ -121,6 +128,9 @@ class Worker {
   std::atomic<bool> drain_requested_{false};
   std::atomic<std::uint64_t> running_id_{0};
   std::atomic<std::size_t> task_count_{0};
+  std::atomic<std::int64_t> turn_now_ns_{0};  // read once a turn: the clock would be most of what a suspension costs
+  std::atomic<bool> table_changing_{false};
+  std::atomic<pid_t> thread_id_{0};
 };
 
 }  // namespace quoll::task

@@ -35,16 +35,18 @@ class Daemon:
     config     a dict that becomes its --config file
     env        variables added to its environment
     wrapper    a command before quolld's own, which ends by being quolld
+    leaks_on_purpose  close() does not ask for verdicts on leaks
     """
 
     live = []  # those not closed yet, for the reports of failed tests
 
-    def __init__(self, arguments=(), config=None, env=None, wrapper=(), start=True):
+    def __init__(self, arguments=(), config=None, env=None, wrapper=(), start=True, leaks_on_purpose=False):
         # A short path: a socket's may have 107 bytes, and a container's attach socket lies below the exec root.
         self.base = tempfile.mkdtemp(prefix="q", dir="/tmp")
         self.root = os.path.join(self.base, "root")
         self.exec_root = os.path.join(self.base, "x")
         self.socket_path = os.path.join(self.exec_root, "quoll.sock")
+        self.debug_socket_path = os.path.join(self.exec_root, "debug.sock")
         self.cgroup_parent = f"/quoll-test-{os.path.basename(self.base)}"
         self.pid_file = os.path.join(self.base, "pid")
         self.log_path = os.path.join(self.base, "log")
@@ -52,6 +54,7 @@ class Daemon:
         self.arguments = list(arguments)
         self.env = dict(env or {})
         self.wrapper = list(wrapper)
+        self.leaks_on_purpose = leaks_on_purpose
         self.process = None
         self.http = HttpClient(self.socket_path)
         self.tcp = HttpClient(("127.0.0.1", self.port))
@@ -258,10 +261,27 @@ class Daemon:
             if not self.running():
                 self.start()  # a test may have stopped or killed it; only it can remove its containers
             self.remove_containers()
+            leaks = [] if self.leaks_on_purpose else self._leaks()
             status = self.stop()
         except (AssertionError, OSError) as error:
             return [str(error)]
-        return [] if status == 0 else [f"quolld's exit status after SIGTERM is {status}, not 0"]
+        return leaks if status == 0 else [f"quolld's exit status after SIGTERM is {status}, not 0"]
+
+    def _leaks(self):
+        """The daemon's own verdicts: none at once, none in its log, and after a while none by the sharpest measure either."""
+        if not os.path.exists(self.debug_socket_path):
+            return []
+        debug = HttpClient(self.debug_socket_path)
+        leaks = debug.get("/debug/leaks").expect(200).text
+        with open(self.log_path, errors="replace") as log:
+            leaks += "".join(line for line in log if " leak (" in line)
+        if leaks:
+            return [f"quolld convicts tasks of its own:\n{leaks}"]
+        try:
+            eventually(lambda: debug.get("/debug/leaks?grace=0&blocked=0").expect(200).text == "", LEFTOVER_SECONDS_MAX, "no verdict")
+        except AssertionError:
+            return ["quolld convicts tasks of its own:\n" + debug.get("/debug/leaks?grace=0&blocked=0").text]
+        return []
 
     def _leftovers(self):
         """In words, what is still there after a while: a monitor may need a moment to end."""
