@@ -3,6 +3,7 @@
 
 #include "api/chunked_answer.hpp"
 #include "api/handlers.hpp"
+#include "api/image_request.hpp"
 #include "api/json_body.hpp"
 #include "mgr/base64.hpp"
 #include "mgr/container/container_manager.hpp"
@@ -11,8 +12,6 @@
 #include "mgr/files/inode.hpp"
 #include "mgr/wall_clock.hpp"
 #include "task/blocking.hpp"
-#include "task/byte_pipe.hpp"
-#include "task/combine.hpp"
 #include "task/error.hpp"
 
 namespace quoll::api {
@@ -20,8 +19,6 @@ namespace {
 
 using mgr::FileAccess;
 using mgr::FilesView;
-
-constexpr std::size_t kBodyBufferBytes = 128 * 1024;
 
 std::string path_parameter(const Request& request) {
   std::string path = request.query("path").value_or("");
@@ -57,42 +54,6 @@ mgr::ExtractOptions extract_options(const Request& request, const mgr::Container
   return options;
 }
 
-// Takes the body at the client's own pace, to its end even where nobody wants it any more: a client that is kept from
-// sending does not look for the answer.
-Task<void> feed_body(Request* request, task::BytePipe* pipe) {
-  const auto buffer = std::make_unique_for_overwrite<char[]>(kBodyBufferBytes);
-  try {
-    while (const std::size_t bytes = co_await request->read_body({buffer.get(), kBodyBufferBytes})) {
-      co_await pipe->write({buffer.get(), bytes});
-    }
-  } catch (...) {
-    pipe->break_off();
-    throw;
-  }
-  pipe->close();
-}
-
-struct ExtractResult {
-  bool found = false;
-  std::optional<Error> failure;
-};
-
-Task<ExtractResult> extract_from(task::BytePipe* pipe, const Request* request, const mgr::Container* container,
-                                 const FileAccess* files, const std::string* path) {
-  ExtractResult result;
-  try {
-    result.found = co_await task::blocking_at_peers_pace([=](const std::stop_token& stop) {
-      return mgr::extract_in_root(
-          files->root.fd(), *path, extract_options(*request, *container, *files),
-          [pipe](std::span<char> buffer) { return pipe->read(buffer); }, stop);
-    });
-  } catch (const Error& error) {
-    result.failure = error;
-  }
-  pipe->end_reading();
-  co_return result;
-}
-
 }  // namespace
 
 Task<void> stat_archive(Api& api, Request& request, Response& response) {
@@ -126,11 +87,13 @@ Task<void> put_archive(Api& api, Request& request, Response& response) {
   const std::string path = path_parameter(request);
   const auto container = named_container(api, request);
   const FileAccess files = co_await api.containers.open_files(container, FilesView::kWithMounts);
-  task::BytePipe pipe;
-  const auto [nothing, result] = co_await task::when_all(feed_body(&request, &pipe),
-                                                         extract_from(&pipe, &request, container.get(), &files, &path));
-  if (result.failure) throw *result.failure;
-  if (!result.found) throw no_such_file(request, path);
+  bool found = false;
+  co_await consume_body([&request](std::span<char> buffer) { return request.read_body(buffer); },
+                        [&](const mgr::ByteSource& tar, const std::stop_token& stop) {
+                          const mgr::ExtractOptions options = extract_options(request, *container, files);
+                          found = mgr::extract_in_root(files.root.fd(), path, options, tar, stop);
+                        });
+  if (!found) throw no_such_file(request, path);
   api.containers.publish(*container, "extract-to-dir");
   co_await response.send_empty(200);
 }

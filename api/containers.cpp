@@ -4,12 +4,14 @@
 #include <nlohmann/json.hpp>
 
 #include "api/container_json.hpp"
+#include "api/container_size.hpp"
 #include "api/filters.hpp"
 #include "api/handlers.hpp"
 #include "api/json_body.hpp"
 #include "mgr/container/container_manager.hpp"
 #include "mgr/exec/exec_manager.hpp"
 #include "mgr/wall_clock.hpp"
+#include "task/blocking.hpp"
 #include "task/error.hpp"
 
 namespace quoll::api {
@@ -81,12 +83,16 @@ class Selection {
   std::optional<std::int64_t> since_ns_;
 };
 
-std::shared_ptr<const std::string> list_answer(Api& api, const Request& request, std::int64_t now_ns) {
+// With `stop`, the containers' sizes are looked up too, which blocks.
+std::shared_ptr<const std::string> list_answer(Api& api, const Request& request, std::int64_t now_ns,
+                                               const std::stop_token* stop = nullptr) {
   const Selection selection(api, request);
   nlohmann::json list = nlohmann::json::array();
   for (const ContainerSnapshot& container : api.containers.list()) {
     if (selection.full(list.size())) break;
-    if (selection.has(container)) list.push_back(summary_json(container, now_ns));
+    if (!selection.has(container)) continue;
+    list.push_back(summary_json(container, now_ns));
+    if (stop != nullptr) add_sizes(api, container.id, container.image_id, list.back(), *stop);
   }
   return std::make_shared<const std::string>(to_text(list));
 }
@@ -110,8 +116,13 @@ Task<void> create_container(Api& api, Request& request, Response& response) {
 }
 
 Task<void> list_containers(Api& api, Request& request, Response& response) {
-  if (request.query_flag("size")) throw Error(ErrorClass::kNotImplemented, "sizes of containers are not supported yet");
   const std::int64_t now_ns = mgr::wall_now_ns();
+  if (request.query_flag("size")) {
+    auto sized =
+        co_await task::blocking([&](const std::stop_token& stop) { return list_answer(api, request, now_ns, &stop); });
+    co_await response.send(std::move(sized), "application/json");
+    co_return;
+  }
   // Read first: a change while the answer is made makes it an old one.
   const std::uint64_t generation = api.containers.generation();
   const std::int64_t second = now_ns / 1'000'000'000;
@@ -124,10 +135,13 @@ Task<void> list_containers(Api& api, Request& request, Response& response) {
 }
 
 Task<void> inspect_container(Api& api, Request& request, Response& response) {
-  if (request.query_flag("size")) throw Error(ErrorClass::kNotImplemented, "sizes of containers are not supported yet");
   const auto container = named_container(api, request);
   nlohmann::json answer = inspect_json(container->snapshot(), container->paths());
   if (auto ids = api.execs.ids_of(container->id()); !ids.empty()) answer["ExecIDs"] = std::move(ids);
+  if (request.query_flag("size")) {
+    co_await task::blocking(
+        [&](const std::stop_token& stop) { add_sizes(api, container->id(), container->image_id(), answer, stop); });
+  }
   co_await send_json(response, 200, answer);
 }
 

@@ -59,14 +59,31 @@ Task<void> start_exec(Api& api, Request& request, Response& response);
 Task<void> resize_exec(Api& api, Request& request, Response& response);
 Task<void> inspect_exec(Api& api, Request& request, Response& response);
 
+// commit.cpp
+Task<void> commit_container(Api& api, Request& request, Response& response);
+Task<void> changes_container(Api& api, Request& request, Response& response);
+
+// system_df.cpp
+Task<void> disk_usage(Api& api, Request& request, Response& response);
+
 // logs.cpp
 Task<void> logs_container(Api& api, Request& request, Response& response);
 
 // images.cpp
-Task<void> load_images(Api& api, Request& request, Response& response);
 Task<void> list_images(Api& api, Request& request, Response& response);
 Task<void> inspect_image(Api& api, Request& request, Response& response);
+Task<void> history_image(Api& api, Request& request, Response& response);
+Task<void> tag_image(Api& api, Request& request, Response& response);
 Task<void> remove_image(Api& api, Request& request, Response& response);
+Task<void> prune_images(Api& api, Request& request, Response& response);
+Task<void> search_images(Api& api, Request& request, Response& response);
+
+// image_archives.cpp
+Task<void> load_images(Api& api, Request& request, Response& response);
+Task<void> get_image(Api& api, Request& request, Response& response);
+Task<void> get_images(Api& api, Request& request, Response& response);
+// POST /images/create with `fromSrc`.
+Task<void> import_image(Api& api, Request& request, Response& response);
 
 // volumes.cpp
 Task<void> list_volumes(Api& api, Request& request, Response& response);

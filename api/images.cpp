@@ -1,72 +1,27 @@
-// /images
-#include <fcntl.h>
+// /images, but for their archives.
 #include <fnmatch.h>
-#include <unistd.h>
 
-#include <cerrno>
-#include <cstdlib>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <set>
 
 #include "api/filters.hpp"
 #include "api/handlers.hpp"
+#include "api/image_json.hpp"
+#include "api/image_request.hpp"
 #include "api/json_body.hpp"
-#include "api/version.hpp"
 #include "mgr/container/container_manager.hpp"
 #include "mgr/image/image_store.hpp"
+#include "mgr/wall_clock.hpp"
 #include "task/blocking.hpp"
 #include "task/error.hpp"
-#include "task/unique_fd.hpp"
 
 namespace quoll::api {
 namespace {
 
 using nlohmann::json;
 
-constexpr std::size_t kUploadBufferBytes = 64 * 1024;
-
-// A file without a name, where the image store has its work: it is gone with its descriptor, whatever happens.
-UniqueFd make_upload_file(const std::string& root) {
-  std::string path = root + "/images/work/upload-XXXXXX";
-  UniqueFd file(::mkostemp(path.data(), O_CLOEXEC));
-  if (!file) throw system_error(errno, "create " + path);
-  ::unlink(path.c_str());
-  return file;
-}
-
-void write_all(int file, std::string_view bytes) {
-  while (!bytes.empty()) {
-    const ssize_t written = ::write(file, bytes.data(), bytes.size());
-    if (written < 0 && errno != EINTR) throw system_error(errno, "write the upload");
-    if (written > 0) bytes.remove_prefix(static_cast<std::size_t>(written));
-  }
-}
-
-std::size_t read_some(int file, std::span<char> buffer) {
-  while (true) {
-    const ssize_t bytes = ::read(file, buffer.data(), buffer.size());
-    if (bytes >= 0) return static_cast<std::size_t>(bytes);
-    if (errno != EINTR) throw system_error(errno, "read the upload");
-  }
-}
-
-// Takes the request's body at the client's own pace: one that stands still holds a descriptor, and no thread of the
-// pool. What the disk does not take is read to its end all the same, as a client that is kept from sending does not
-// look for the answer.
-Task<void> receive_upload(Request* request, int file) {
-  const auto buffer = std::make_unique_for_overwrite<char[]>(kUploadBufferBytes);
-  std::optional<Error> failure;
-  while (const std::size_t bytes = co_await request->read_body({buffer.get(), kUploadBufferBytes})) {
-    if (failure) continue;
-    try {
-      co_await task::blocking([&] { write_all(file, {buffer.get(), bytes}); });
-    } catch (const Error& error) {
-      failure = error;
-    }
-  }
-  if (failure) throw *failure;
-  if (::lseek(file, 0, SEEK_SET) < 0) throw system_error(errno, "seek the upload");
-}
+constexpr std::int64_t kSecond_ns = 1'000'000'000;
 
 bool is_dangling(const mgr::Image& image) { return image.repo_tags.empty() && image.repo_digests.empty(); }
 
@@ -79,96 +34,146 @@ bool matches_reference(const mgr::Image& image, const std::string& pattern) {
   return false;
 }
 
-// What clients before 1.44 know beside the size.
-void add_virtual_size(const Request& request, const mgr::Image& image, json& into) {
-  if (is_before(request, 44)) into["VirtualSize"] = image.size;
+// The value of the filter `dangling`; nothing where it is not given.
+std::optional<bool> dangling_filter(const Filters& filters) {
+  if (!filters.has("dangling")) return std::nullopt;
+  const std::set<std::string>& values = filters.values("dangling");
+  const std::string& value = *values.begin();
+  const bool yes = value == "true" || value == "1";
+  if (values.size() != 1 || (!yes && value != "false" && value != "0")) {
+    throw Error(ErrorClass::kInvalidArgument, "invalid filter 'dangling=[" + value + "]'");
+  }
+  return yes;
 }
 
-json summary_json(const mgr::Image& image) {
-  return {{"Id", image.id},
-          {"ParentId", ""},
-          {"RepoTags", image.repo_tags},
-          {"RepoDigests", image.repo_digests},
-          {"Created", image.created_seconds},
-          {"Size", image.size},
-          {"SharedSize", -1},
-          {"Labels", image.labels()},
-          {"Containers", -1}};
-}
+// The list filters of one request.
+class Selection {
+ public:
+  // Blocks. Errors: kNotFound for an image that `before` or `since` name.
+  Selection(const Api& api, const Filters& filters, bool all)
+      : filters_(filters),
+        all_(all),
+        dangling_(dangling_filter(filters)),
+        until_ns_(filters.until_ns(mgr::wall_now_ns())) {
+    for (const std::string& name : filters.values("before")) before_ = api.images.get(name).created_seconds;
+    for (const std::string& name : filters.values("since")) since_ = api.images.get(name).created_seconds;
+  }
 
-json inspect_json(const mgr::Image& image) {
-  return {{"Id", image.id},
-          {"RepoTags", image.repo_tags},
-          {"RepoDigests", image.repo_digests},
-          {"Parent", ""},
-          {"Comment", mgr::json_string(image.config, "comment")},
-          {"Created", image.created},
-          {"DockerVersion", mgr::json_string(image.config, "docker_version")},
-          {"Author", mgr::json_string(image.config, "author")},
-          {"Config", image.container_config()},
-          {"Architecture", image.architecture},
-          {"Variant", image.variant},
-          {"Os", image.os},
-          {"Size", image.size},
-          {"GraphDriver", {{"Name", "overlay2"}, {"Data", json::object()}}},
-          {"RootFS", {{"Type", "layers"}, {"Layers", image.diff_ids}}},
-          {"Metadata", {{"LastTagTime", image.last_tagged.empty() ? "0001-01-01T00:00:00Z" : image.last_tagged}}}};
+  bool has(const mgr::Image& image, const std::set<std::string>& parents) const {
+    // What only other images stand on is not shown.
+    if (!all_ && is_dangling(image) && parents.contains(image.id)) return false;
+    if (before_ && image.created_seconds >= *before_) return false;
+    if (since_ && image.created_seconds <= *since_) return false;
+    if (until_ns_ && image.created_seconds * kSecond_ns > *until_ns_) return false;
+    if (dangling_ && is_dangling(image) != *dangling_) return false;
+    return filters_.any("reference", [&](const std::string& pattern) { return matches_reference(image, pattern); }) &&
+           filters_.match_labels(image.labels());
+  }
+
+ private:
+  const Filters& filters_;
+  const bool all_;
+  const std::optional<bool> dangling_;
+  const std::optional<std::int64_t> until_ns_;
+  std::optional<std::int64_t> before_;
+  std::optional<std::int64_t> since_;
+};
+
+json list_json(const Api& api, const Request& request, const Filters& filters) {
+  const Selection selection(api, filters, request.query_flag("all"));
+  const bool sizes = request.query_flag("shared-size");
+  const bool manifests = request.query_flag("manifests");
+  std::vector<mgr::ImageUsage> images;
+  if (sizes || manifests) {
+    images = api.images.usage().images;
+  } else {
+    for (mgr::Image& image : api.images.list()) images.push_back({std::move(image)});
+  }
+  std::set<std::string> parents;
+  for (const mgr::ImageUsage& usage : images) parents.insert(usage.image.parent);
+  const auto users = manifests ? api.containers.image_users() : std::vector<mgr::ImageUser>();
+  json list = json::array();
+  for (const mgr::ImageUsage& usage : images) {
+    if (!selection.has(usage.image, parents)) continue;
+    json entry = image_summary_json(usage.image);
+    add_virtual_size(request, usage.image, entry);
+    if (sizes) entry["SharedSize"] = usage.shared_size;
+    if (manifests) entry["Manifests"] = json::array({image_manifest_json(usage, ids_of_users(users, usage.image.id))});
+    list.push_back(std::move(entry));
+  }
+  return list;
 }
 
 }  // namespace
 
-Task<void> load_images(Api& api, Request& request, Response& response) {
-  UniqueFd file = co_await task::blocking([&api] { return make_upload_file(api.facts.root); });
-  co_await receive_upload(&request, file.get());
-  const mgr::LoadResult loaded = co_await task::blocking([&](std::stop_token stop) {
-    return api.images.load([&file](std::span<char> buffer) { return read_some(file.get(), buffer); }, std::move(stop));
-  });
-  std::string lines;
-  for (const std::string& message : loaded.messages) lines += to_text({{"stream", message + "\n"}});
-  co_await response.send(lines, "application/json");
+std::vector<std::string> ids_of_users(const std::vector<mgr::ImageUser>& users, const std::string& image_id) {
+  std::vector<std::string> ids;
+  for (const mgr::ImageUser& user : users) {
+    if (user.image_id == image_id) ids.push_back(user.container_id);
+  }
+  return ids;
 }
 
 Task<void> list_images(Api& api, Request& request, Response& response) {
-  const Filters filters(request.query("filters"), {"dangling", "label", "reference", "before", "since"});
-  const std::vector<mgr::Image> images = co_await task::blocking([&api] { return api.images.list(); });
-  std::optional<std::int64_t> before;
-  std::optional<std::int64_t> since;
-  for (const std::string& name : filters.values("before")) before = api.images.get(name).created_seconds;
-  for (const std::string& name : filters.values("since")) since = api.images.get(name).created_seconds;
-  json list = json::array();
-  for (const mgr::Image& image : images) {
-    if (before && image.created_seconds >= *before) continue;
-    if (since && image.created_seconds <= *since) continue;
-    if (!filters.any("dangling",
-                     [&](const std::string& value) { return is_dangling(image) == (value == "true" || value == "1"); }))
-      continue;
-    if (!filters.any("reference", [&](const std::string& pattern) { return matches_reference(image, pattern); }))
-      continue;
-    if (!filters.match_labels(image.labels())) continue;
-    list.push_back(summary_json(image));
-    add_virtual_size(request, image, list.back());
-  }
+  const Filters filters(request.query("filters"),
+                        {"dangling", "label", "label!", "reference", "before", "since", "until"});
+  const json list = co_await task::blocking([&] { return list_json(api, request, filters); });
   co_await send_json(response, 200, list);
 }
 
 Task<void> inspect_image(Api& api, Request& request, Response& response) {
   const std::string name(request.param("name"));
-  const mgr::Image image = co_await task::blocking([&api, &name] { return api.images.get(name); });
-  json answer = inspect_json(image);
-  add_virtual_size(request, image, answer);
+  const json answer = co_await task::blocking([&] {
+    const mgr::Image image = api.images.get(name);
+    return image_inspect_json(request, image, api.images.layer_directories(image.id));
+  });
   co_await send_json(response, 200, answer);
+}
+
+Task<void> history_image(Api& api, Request& request, Response& response) {
+  const std::string name(request.param("name"));
+  const json answer = co_await task::blocking([&] {
+    const mgr::Image image = api.images.get(name);
+    return image_history_json(image, api.images.layers_of(image.id));
+  });
+  co_await send_json(response, 200, answer);
+}
+
+Task<void> tag_image(Api& api, Request& request, Response& response) {
+  const std::string name(request.param("name"));
+  const auto reference = reference_of(request);
+  if (!reference) throw Error(ErrorClass::kInvalidArgument, "invalid reference format");
+  co_await task::blocking([&] { api.images.tag(name, reference->familiar()); });
+  co_await response.send_empty(201);
 }
 
 Task<void> remove_image(Api& api, Request& request, Response& response) {
   const std::string name(request.param("name"));
   const mgr::RemoveOptions options{request.query_flag("force"), request.query_flag("noprune")};
-  const mgr::RemoveResult result =
-      co_await task::blocking([&] { return api.images.remove(name, options, api.containers.image_users()); });
-  json items = json::array();
-  for (const mgr::RemoveItem& item : result.items) {
-    items.push_back({{item.kind == mgr::RemoveItem::Kind::kUntagged ? "Untagged" : "Deleted", item.name}});
-  }
-  co_await send_json(response, 200, items);
+  const mgr::RemoveResult result = co_await task::blocking(
+      [&] { return api.images.remove(name, options, [&api] { return api.containers.image_users(); }); });
+  co_await send_json(response, 200, removed_items_json(result));
+}
+
+Task<void> prune_images(Api& api, Request& request, Response& response) {
+  const Filters filters(request.query("filters"), {"dangling", "label", "label!", "until"});
+  const bool all = !dangling_filter(filters).value_or(true);
+  const std::optional<std::int64_t> until_ns = filters.until_ns(mgr::wall_now_ns());
+  const auto wanted = [&](const mgr::Image& image) {
+    return (!until_ns || image.created_seconds * kSecond_ns <= *until_ns) && filters.match_labels(image.labels());
+  };
+  const mgr::RemoveResult result = co_await task::blocking([&](const std::stop_token& stop) {
+    return api.images.prune(all, wanted, [&api] { return api.containers.image_users(); }, stop);
+  });
+  const json items = result.items.empty() ? json() : removed_items_json(result);
+  co_await send_json(response, 200, {{"ImagesDeleted", items}, {"SpaceReclaimed", result.freed_bytes}});
+}
+
+Task<void> search_images(Api&, Request&, Response&) {
+  throw Error(ErrorClass::kNotImplemented,
+              "search is not supported: it is a service of Docker Hub alone, and not of the registries that images are "
+              "pulled from");
+  co_return;
 }
 
 }  // namespace quoll::api

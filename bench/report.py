@@ -68,6 +68,9 @@ ROWS = [
     Row("log", "its `tail=100`", "tail_ms", "ms", 0.3, "≤ 0.3 ms"),
     Row("burst", "100 followers of a burst of 200,000 lines, in all", "mb_per_second", "MB/s", 400, "≥ 400 MB/s", True),
     Row("burst", "of these, lines lost", "lost", "", 0, "0", extra=lambda f: f["doubled"] == 0),
+    Row("copy", "`docker cp` of 1 GB into a container, of `cp`'s speed", "in_of_cp", "×", 0.5, "≥ 0.5 × cp", True),
+    Row("copy", "the same out of it", "out_of_cp", "×", 0.5, "≥ 0.5 × cp", True),
+    Row("copy", "resident memory more during both", "more_mb", "MB", 20, "≤ 20 MB"),
     Row("hold", "dump (debug=2) with the 1,000 followers", "dump_ms", "ms", 10, "≤ 10 ms"),
     Row("hold", "size of that dump", "dump_bytes", "MB", None, "", scale=1e-6),
     *(row for count, ms, others_ms in ((1_000_000, 1000, 1000), (100_000, 100, None)) for row in (

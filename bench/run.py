@@ -3,7 +3,7 @@
 
     bench/run.py [--quick] [--write] [--only-quoll] [--realtime] [--bin DIR] [CASE...]
 
-CASE is one of: cycle parallel list ping idle hold hangup latency log burst tracking dump; all of them if none is given.
+CASE is one of: cycle parallel list ping idle hold hangup latency log burst copy tracking dump; all of them if none is given.
 --quick takes small sizes, to see that it works; --write writes docs/BENCHMARKS.md; --bin is where the programs are,
 build/release/bin as a rule. --realtime runs the programs of `dump` with real-time priority, so that a timer's stalls
 are their own and not those of whatever else the machine does. Runs as root.
@@ -23,7 +23,7 @@ import cases
 import engines
 import report
 
-ALL = ["cycle", "parallel", "list", "ping", "idle", "hold", "hangup", "latency", "log", "burst", "tracking", "dump"]
+ALL = ["cycle", "parallel", "list", "ping", "idle", "hold", "hangup", "latency", "log", "burst", "copy", "tracking", "dump"]
 ROUNDS = 3
 
 
@@ -93,6 +93,7 @@ class Run:
         self.keep("latency", engine.name, lambda: cases.latency(bench, engine))
         self.keep("log", engine.name, lambda: cases.write_and_read(bench, engine, engines.cpu_seconds))
         self.keep("burst", engine.name, lambda: cases.burst(bench, engine))
+        self.keep("copy", engine.name, lambda: cases.copying(bench, engine, engines.resident_kb))
         self.keep("list", engine.name, lambda: cases.listing(bench, engine))
         if not isinstance(engine, engines.Quoll):
             self.keep("cycle", engine.name, lambda: cases.cycle(bench, engine, 1, bench.size(20, 5)))

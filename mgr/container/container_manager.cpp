@@ -98,6 +98,7 @@ task::Task<CreatedContainer> ContainerManager::create(std::string name, Containe
     containers_.emplace(id, container);
   }
   changed();
+  co_await keep_image(container);
   publish(*container, "create");
   co_return CreatedContainer{id, creation_warnings(*container)};
 }
@@ -120,6 +121,22 @@ void ContainerManager::tell_volumes(const Container& container, bool mounted) co
       volumes_.tell_unmounted(mount.source, container.id());
     }
   }
+}
+
+// From here on the container is among the image's users. A removal that has looked at them before takes the image away:
+// then there is no container either.
+task::Task<void> ContainerManager::keep_image(std::shared_ptr<Container> container) {
+  std::optional<Error> failure;
+  try {
+    co_await task::blocking([&] { images_.layers_of(container->image_id()); });
+  } catch (const Error& error) {
+    failure = error;
+  }
+  if (!failure) co_return;
+  co_await task::blocking([&] { volumes_.release(container->id(), true); });
+  co_await remove_files(container);
+  forget(*container);
+  throw *failure;
 }
 
 std::shared_ptr<Container> ContainerManager::find(std::string_view reference) const {

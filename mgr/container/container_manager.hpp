@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "mgr/container/container.hpp"
+#include "mgr/container/container_commit.hpp"
 #include "mgr/container/container_files.hpp"
 #include "mgr/container/container_names.hpp"
 #include "mgr/container/container_store.hpp"
@@ -101,6 +102,9 @@ class ContainerManager {
   // The container's files, in its own namespace or in one made for the purpose. Waits for a start, stop or removal
   // that goes on. Errors: kConflict where it is being removed.
   task::Task<FileAccess> open_files(std::shared_ptr<Container> container, FilesView view);
+  // An image of what the container has changed. Cancel: nothing of it remains, and the container goes on.
+  // Errors: as create_image() and committed_settings().
+  task::Task<Image> commit(std::shared_ptr<Container> container, CommitRequest request);
   // The lower layers of its root, the topmost first. Thread: any; blocks on the disk.
   std::vector<std::filesystem::path> layers_of(const Container& container) const;
 
@@ -124,6 +128,9 @@ class ContainerManager {
   struct Bundle;
 
   ContainerPaths paths_of(const std::string& id) const;
+  Image commit_changes(const Container& container, const CommitRequest& request, const std::stop_token& stop) const;
+  task::Task<void> keep_image(std::shared_ptr<Container> container);
+  task::Task<void> resume_if_paused(std::shared_ptr<Container> container);
   std::string init_layer() const { return options_.root + "/init"; }
   task::Task<void> start_locked(std::shared_ptr<Container> container);
   task::Task<void> stop_locked(std::shared_ptr<Container> container, StopRequest request);

@@ -61,7 +61,7 @@ task::Task<void> ContainerManager::open() {
     }
   });
   co_await task::blocking([this] {
-    images_.release_unused(image_users());
+    images_.release_unused([this] { return image_users(); });
     for (const std::string& id : images_.damaged()) {
       spdlog::error("image {}: files are missing or damaged; loading it again repairs it", id);
     }

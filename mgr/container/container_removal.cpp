@@ -58,7 +58,7 @@ task::Task<void> ContainerManager::remove(std::shared_ptr<Container> container, 
   publish(*container, "destroy");
   co_await task::blocking([&] { volumes_.release(container->id(), request.anonymous_volumes); });
   container->tell_removed();
-  co_await task::blocking([this] { images_.release_unused(image_users()); });
+  co_await task::blocking([this] { images_.release_unused([this] { return image_users(); }); });
 }
 
 task::Task<PrunedContainers> ContainerManager::prune(std::function<bool(const ContainerSnapshot&)> wanted) {

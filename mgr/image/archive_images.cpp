@@ -249,6 +249,24 @@ Platform host_platform() {
   return {"linux", machine, ""};
 }
 
+Platform parse_platform(std::string_view text) {
+  Platform platform = host_platform();
+  if (text.empty()) return platform;
+  std::vector<std::string> parts(1);
+  for (const char c : text) {
+    if (c == '/') {
+      parts.emplace_back();
+    } else {
+      parts.back() += c;
+    }
+  }
+  const bool has_empty = std::ranges::any_of(parts, &std::string::empty);
+  if (has_empty || parts.size() > 3) refuse("\"" + std::string(text) + "\" is an invalid OS or platform");
+  if (parts.size() == 1 && parts[0] == "linux") return platform;
+  if (parts.size() == 1) return {platform.os, parts[0], ""};
+  return {parts[0], parts[1], parts.size() == 3 ? parts[2] : ""};
+}
+
 std::vector<ArchiveImage> read_archive_images(const ArchiveSpool& spool, const Platform& platform) {
   std::vector<ArchiveImage> images;
   if (const SpooledFile* manifest = spool.find("manifest.json")) {

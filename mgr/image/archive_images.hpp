@@ -26,6 +26,9 @@ struct Platform {
   std::string variant;
 };
 
+// "linux/arm/v7", "arm64"; what is left out, or all where it is empty, is the host's. Errors: kInvalidArgument.
+Platform parse_platform(std::string_view text);
+
 // The machine that this program runs on.
 Platform host_platform();
 

@@ -62,6 +62,11 @@ bool path_exists(const std::filesystem::path& path) {
   throw system_error(errno, "stat " + path.string());
 }
 
+std::int64_t size_on_disk(const std::filesystem::path& path) {
+  struct stat status{};
+  return ::stat(path.c_str(), &status) == 0 ? status.st_size : 0;
+}
+
 void rename_path(const std::filesystem::path& from, const std::filesystem::path& to) {
   if (::rename(from.c_str(), to.c_str()) != 0) throw system_error(errno, "rename " + from.string());
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <span>
@@ -30,6 +31,9 @@ void replace_file(const std::filesystem::path& path, const std::filesystem::path
 
 // False only when there is certainly nothing: any other trouble is thrown, since callers drop what "is not there".
 bool path_exists(const std::filesystem::path& path);
+
+// Bytes of the file; 0 when there is none.
+std::int64_t size_on_disk(const std::filesystem::path& path);
 
 void rename_path(const std::filesystem::path& from, const std::filesystem::path& to);
 

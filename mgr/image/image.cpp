@@ -28,26 +28,6 @@ std::optional<int> number_at(std::string_view text, std::size_t position, std::s
   return value;
 }
 
-// Seconds since 1970 of "2024-05-01T12:00:00.123Z" or with "+02:00"; 0 for anything else.
-std::int64_t rfc3339_seconds(std::string_view text) {
-  const auto year = number_at(text, 0, 4), month = number_at(text, 5, 2), day = number_at(text, 8, 2);
-  const auto hour = number_at(text, 11, 2), minute = number_at(text, 14, 2), second = number_at(text, 17, 2);
-  if (!year || !month || !day || !hour || !minute || !second) return 0;
-  const std::chrono::year_month_day date(std::chrono::year(*year), std::chrono::month(static_cast<unsigned>(*month)),
-                                         std::chrono::day(static_cast<unsigned>(*day)));
-  if (!date.ok()) return 0;
-  std::int64_t seconds = std::chrono::sys_days(date).time_since_epoch().count() * std::int64_t{86400};
-  seconds += *hour * 3600 + *minute * 60 + *second;
-  const auto zone = text.find_first_of("+-", 19);
-  if (zone != text.npos) {
-    const auto zone_hours = number_at(text, zone + 1, 2), zone_minutes = number_at(text, zone + 4, 2);
-    if (!zone_hours || !zone_minutes) return 0;
-    const int offset = *zone_hours * 3600 + *zone_minutes * 60;
-    seconds += text[zone] == '+' ? -offset : offset;
-  }
-  return seconds;
-}
-
 std::vector<std::string> diff_ids_of(const json& config) {
   const auto rootfs = config.find("rootfs");
   if (rootfs == config.end() || !rootfs->is_object()) refuse("image configuration has no rootfs");
@@ -81,6 +61,25 @@ void check_types(const json& config) {
 }
 
 }  // namespace
+
+std::int64_t rfc3339_seconds(std::string_view text) {
+  const auto year = number_at(text, 0, 4), month = number_at(text, 5, 2), day = number_at(text, 8, 2);
+  const auto hour = number_at(text, 11, 2), minute = number_at(text, 14, 2), second = number_at(text, 17, 2);
+  if (!year || !month || !day || !hour || !minute || !second) return 0;
+  const std::chrono::year_month_day date(std::chrono::year(*year), std::chrono::month(static_cast<unsigned>(*month)),
+                                         std::chrono::day(static_cast<unsigned>(*day)));
+  if (!date.ok()) return 0;
+  std::int64_t seconds = std::chrono::sys_days(date).time_since_epoch().count() * std::int64_t{86400};
+  seconds += *hour * 3600 + *minute * 60 + *second;
+  const auto zone = text.find_first_of("+-", 19);
+  if (zone != text.npos) {
+    const auto zone_hours = number_at(text, zone + 1, 2), zone_minutes = number_at(text, zone + 4, 2);
+    if (!zone_hours || !zone_minutes) return 0;
+    const int offset = *zone_hours * 3600 + *zone_minutes * 60;
+    seconds += text[zone] == '+' ? -offset : offset;
+  }
+  return seconds;
+}
 
 json Image::container_config() const {
   const auto inner = config.find("config");

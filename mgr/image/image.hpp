@@ -43,6 +43,9 @@ nlohmann::json parse_untrusted_json(std::string_view text, std::string_view what
 // Errors:   kInvalidArgument when it is no image configuration.
 Image parse_image_config(std::string_view text);
 
+// Seconds since 1970 of "2024-05-01T12:00:00.123Z" or with "+02:00"; 0 for anything else.
+std::int64_t rfc3339_seconds(std::string_view text);
+
 // The string at `key`, or "" when there is none or it is none.
 std::string json_string(const nlohmann::json& object, std::string_view key);
 

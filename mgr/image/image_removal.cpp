@@ -90,8 +90,9 @@ class Removal {
     if (!is_digest_reference(canonical)) untag_digests_without_tag(repository_of(canonical));
     if (!index_.references_of(id_).empty()) return;
     // A container may still hold the image: then the untagging was all, and that is no error.
+    // Other images may stand on it.
     const auto conflict = find_conflict(false);
-    if (conflict && conflict->used) return;
+    if (conflict && (conflict->used || has_children(id_))) return;
     if (conflict) refuse(*conflict);
     delete_image();
   }
@@ -114,7 +115,13 @@ class Removal {
     delete_image();
   }
 
+  bool has_children(const std::string& id) const {
+    return std::ranges::any_of(index_.images,
+                               [&](const auto& each) { return each.second.parent == id && !each.second.removed; });
+  }
+
   std::optional<Conflict> find_conflict(bool count_references) const {
+    if (has_children(id_)) return Conflict{true, false, "image has dependent child images"};
     if (const ImageUser* running = user(true)) {
       return Conflict{true, true, "image is being used by running container " + short_image_id(running->container_id)};
     }
@@ -141,11 +148,28 @@ class Removal {
       index_.images.at(id_).removed = true;
       return;
     }
-    const ImageRecord record = std::move(index_.images.at(id_));
-    index_.images.erase(id_);
+    const std::string parent = take_out(id_);
+    if (!options_.noprune) delete_unneeded_parents(parent);
+  }
+
+  // Takes the record out, lists the layers that go with it, and returns its parent.
+  std::string take_out(const std::string& id) {
+    const ImageRecord record = std::move(index_.images.at(id));
+    index_.images.erase(id);
     const auto used = index_.used_chains();
     for (auto layer = record.layers.rbegin(); layer != record.layers.rend(); ++layer) {
       if (!used.contains(layer->chain_id)) result_.items.push_back({RemoveItem::Kind::kDeleted, layer->chain_id});
+    }
+    return record.parent;
+  }
+
+  // Images that were only there for the one that went: no reference, no container, no other image needs them.
+  void delete_unneeded_parents(std::string id) {
+    while (index_.images.contains(id) && !index_.images.at(id).removed && index_.references_of(id).empty() &&
+           !has_children(id) &&
+           std::ranges::none_of(users_, [&](const ImageUser& each) { return each.image_id == id; })) {
+      result_.items.push_back({RemoveItem::Kind::kDeleted, id});
+      id = take_out(id);
     }
   }
 

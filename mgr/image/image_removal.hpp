@@ -1,6 +1,8 @@
 // Docker's rules for what `rmi` untags, what it deletes, and when it refuses.
 #pragma once
 
+#include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
 #include <vector>
@@ -16,9 +18,13 @@ struct ImageUser {
   bool running = false;
 };
 
+// All containers, asked for under the store's lock: so that no container comes between the question and the removal.
+// It must not use the store. Empty: there are none.
+using ImageUsers = std::function<std::vector<ImageUser>()>;
+
 struct RemoveOptions {
   bool force = false;
-  bool noprune = false;  // accepted for Docker's sake: images here have no parent images that a removal could prune
+  bool noprune = false;  // leaves the image's parents, though nothing else leads to them
 };
 
 struct RemoveItem {
@@ -29,6 +35,7 @@ struct RemoveItem {
 
 struct RemoveResult {
   std::vector<RemoveItem> items;  // in the order in which Docker lists them
+  std::int64_t freed_bytes = 0;   // on the disk: of layers, unpacked, and of blobs; set by the store
 };
 
 // Applies the removal of `name` to `index`.

@@ -24,7 +24,7 @@ class ImageRemovalTest : public testing::Test {
   std::vector<std::string> remove(const std::string& name, RemoveOptions options = {},
                                   std::vector<ImageUser> users = {}) {
     std::vector<std::string> lines;
-    for (const RemoveItem& item : store_->remove(name, options, users).items) {
+    for (const RemoveItem& item : store_->remove(name, options, [&users] { return users; }).items) {
       lines.push_back((item.kind == RemoveItem::Kind::kUntagged ? "Untagged: " : "Deleted: ") + item.name);
     }
     return lines;
@@ -148,7 +148,7 @@ TEST_F(ImageRemovalTest, force_on_a_stopped_containers_image_keeps_the_layers_un
   ASSERT_EQ(layers.size(), 1u);
   EXPECT_TRUE(path_exists(layers[0] / "bin/hello"));
 
-  store_->release_unused(std::vector{stopped_});
+  store_->release_unused([this] { return std::vector{stopped_}; });
   EXPECT_TRUE(path_exists(layers[0]));
   store_->release_unused({});
   expect_empty();

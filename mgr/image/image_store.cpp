@@ -312,6 +312,21 @@ Image ImageStore::add_image(const NewImage& image) {
   return snapshot(image.config);
 }
 
+Image ImageStore::image_of(const std::string& image_id) const {
+  const std::lock_guard lock(mutex_);
+  if (!index_.images.contains(image_id)) throw Error(ErrorClass::kNotFound, "No such image: " + image_id);
+  return snapshot(image_id);
+}
+
+void ImageStore::publish(std::string action, const std::string& name) const {
+  const std::lock_guard lock(mutex_);
+  try {
+    tell(std::move(action), index_.resolve(name), name);
+  } catch (const Error&) {
+    // Removed meanwhile.
+  }
+}
+
 std::vector<LayerRecord> ImageStore::layers_of(const std::string& image_id) const {
   const std::lock_guard lock(mutex_);
   const auto found = index_.images.find(image_id);
@@ -323,8 +338,7 @@ std::string ImageStore::read_blob(const std::string& digest) const {
   return read_file(layout_.blob(digest), kMetadataMax);
 }
 
-RemoveResult ImageStore::remove(const std::string& name, const RemoveOptions& options,
-                                std::span<const ImageUser> users) {
+RemoveResult ImageStore::remove(const std::string& name, const RemoveOptions& options, const ImageUsers& users) {
   Trash trash;
   RemoveResult result;
   {
@@ -332,24 +346,26 @@ RemoveResult ImageStore::remove(const std::string& name, const RemoveOptions& op
     const ImageIndex before = index_;
     ImageIndex next = index_;
     const std::string id = index_.resolve(name);
-    result = apply_removal(next, name, options, users);
+    result = apply_removal(next, name, options, users ? users() : std::vector<ImageUser>());
     commit(std::move(next));
     for (const RemoveItem& item : result.items) {
       if (item.kind == RemoveItem::Kind::kUntagged) tell("untag", id, id);
       if (item.kind == RemoveItem::Kind::kDeleted && item.name == id) tell("delete", id, id);
     }
+    const std::int64_t freed_before = freed_bytes_;
     trash = collect_dropped(before);
+    result.freed_bytes = freed_bytes_ - freed_before;
   }
   remove_all(trash);
   return result;
 }
 
-void ImageStore::release_unused(std::span<const ImageUser> users) {
+void ImageStore::release_unused(const ImageUsers& users) {
   Trash trash;
   {
     const std::lock_guard lock(mutex_);
     ImageIndex next = index_;
-    if (!drop_unused(next, users)) return;
+    if (!drop_unused(next, users ? users() : std::vector<ImageUser>())) return;
     const ImageIndex before = index_;
     commit(std::move(next));
     trash = collect_dropped(before);
@@ -375,13 +391,17 @@ ImageStore::Trash ImageStore::collect(const std::vector<LayerRecord>& layers, co
   Trash trash;
   const auto used_blobs = index_.used_blobs();
   for (const std::string& blob : blobs) {
-    if (!used_blobs.contains(blob) && !pinned_blobs_.contains(blob)) ::unlink(layout_.blob(blob).c_str());
+    if (used_blobs.contains(blob) || pinned_blobs_.contains(blob)) continue;
+    const std::int64_t size = size_on_disk(layout_.blob(blob));
+    if (::unlink(layout_.blob(blob).c_str()) == 0) freed_bytes_ += size;
   }
   const auto used_chains = index_.used_chains();
   for (const LayerRecord& layer : layers) {
     if (used_chains.contains(layer.chain_id) || pinned_chains_.contains(layer.chain_id)) continue;
     const auto target = layout_.layers_work / ("removed-" + std::to_string(++trash_count_));
-    if (::rename(layout_.layer(layer.chain_id).c_str(), target.c_str()) == 0) trash.push_back(target);
+    if (::rename(layout_.layer(layer.chain_id).c_str(), target.c_str()) != 0) continue;
+    trash.push_back(target);
+    freed_bytes_ += layer.size;
   }
   return trash;
 }

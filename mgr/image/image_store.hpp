@@ -41,6 +41,19 @@ struct NewImage {
   std::string parent = {};  // id of the image that it was made from on this host; empty when none
 };
 
+struct ImageUsage {
+  Image image;
+  std::int64_t bytes = 0;  // of its layers, unpacked, and of its blobs
+  std::int64_t manifest_bytes = 0;
+  std::int64_t shared_bytes = 0;  // of those that another image needs too
+  std::int64_t shared_size = 0;   // of the layers alone, as Image::size counts
+};
+
+struct StoreUsage {
+  std::int64_t bytes = 0;          // each layer and blob once
+  std::vector<ImageUsage> images;  // as list()
+};
+
 struct ImageStoreOptions {
   Platform platform = host_platform();  // which image of a multi-platform archive is taken
   std::function<std::chrono::system_clock::time_point()> now = &std::chrono::system_clock::now;
@@ -85,9 +98,15 @@ class ImageStore {
   //           not there.
   Image add_image(const NewImage& image);
 
+  // By full id; also of an image that was removed by force while a container uses it. Errors: kNotFound.
+  Image image_of(const std::string& image_id) const;
+
   // The layers of an image, base first; also of one that was removed by force while a container uses it.
   // Errors: kNotFound.
   std::vector<LayerRecord> layers_of(const std::string& image_id) const;
+
+  // Tells those who follow events what was done with an image: "save", "import", "push".
+  void publish(std::string action, const std::string& name) const;
 
   // The bytes of a small blob (configuration, manifest). Errors: kNotFound; kInvalidArgument beyond kMetadataMax.
   std::string read_blob(const std::string& digest) const;
@@ -97,17 +116,25 @@ class ImageStore {
   // Adds a reference to an image, taking it from another that has it. Errors: as get(), kInvalidArgument.
   void tag(const std::string& name, const std::string& reference);
 
-  // Untags or deletes, as Docker does. `users` are all containers, of whatever image.
+  // Untags or deletes, as Docker does.
   //
   // Errors:   kNotFound; kConflict with Docker's words.
-  RemoveResult remove(const std::string& name, const RemoveOptions& options, std::span<const ImageUser> users);
+  RemoveResult remove(const std::string& name, const RemoveOptions& options, const ImageUsers& users);
+
+  // Removes all images of `wanted` that no container uses: those without a reference, or with `all` whatever
+  // references they have.
+  RemoveResult prune(bool all, const std::function<bool(const Image&)>& wanted, const ImageUsers& users,
+                     const std::stop_token& stop);
+
+  // What lies on the disk, and which images need it.
+  StoreUsage usage() const;
 
   // The unpacked layers, top first, as overlayfs wants its lower directories. Also of an image that was removed by
   // force while a container uses it. Errors: kNotFound.
   std::vector<std::filesystem::path> layer_directories(const std::string& image_id) const;
 
   // Drops images that were removed by force once no container uses them. Call after a container was removed.
-  void release_unused(std::span<const ImageUser> users);
+  void release_unused(const ImageUsers& users);
 
   // Images that the index names but whose files are missing or wrong. They are not listed; loading one again repairs
   // it.
@@ -141,6 +168,7 @@ class ImageStore {
   std::map<std::string, int> pinned_blobs_;                    // how many pins hold it, by digest
   std::map<std::string, int> pinned_chains_;                   // the same of layers, by chain id
   std::uint64_t trash_count_ = 0;
+  std::int64_t freed_bytes_ = 0;  // of all that was ever collected
 };
 
 }  // namespace quoll::mgr

@@ -137,10 +137,14 @@ void ArchiveHandle::fail() {
               "read archive: " + text_or_empty(archive_error_string(archive_)));
 }
 
-Decompressor::Decompressor(ByteSource source) : handle_(std::move(source)) {
+Decompressor::Decompressor(ByteSource source, OuterCompression others) : handle_(std::move(source)) {
   struct archive* raw = handle_.get();
   archive_read_support_filter_gzip(raw);
   archive_read_support_filter_zstd(raw);
+  if (others == OuterCompression::kAny) {
+    archive_read_support_filter_bzip2(raw);
+    archive_read_support_filter_xz(raw);
+  }
   archive_read_support_format_raw(raw);
   archive_read_support_format_empty(raw);
   handle_.open();

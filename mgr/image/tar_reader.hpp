@@ -67,12 +67,15 @@ class ArchiveHandle {
   std::exception_ptr source_failure_;
 };
 
+enum class OuterCompression { kNone, kAny };
+
 // The plain bytes of a gzip, zstd or uncompressed stream.
 //
 // Errors:   kInvalidArgument for a truncated or damaged stream; what the source throws.
 class Decompressor {
  public:
-  explicit Decompressor(ByteSource source);
+  // `others`: bzip2 and xz too, which no layer of an image is in.
+  explicit Decompressor(ByteSource source, OuterCompression others = OuterCompression::kNone);
 
   // Fills the front of `buffer`; 0 is the end.
   std::size_t read(std::span<char> buffer);
@@ -82,8 +85,6 @@ class Decompressor {
   std::span<const char> pending_;
   bool at_end_ = false;
 };
-
-enum class OuterCompression { kNone, kAny };
 
 // The entries of a tar stream.
 //

@@ -94,6 +94,8 @@ class Definition:
                 name: self._strict({**part, "x-nullable": True} if name in NULL_POINTERS else part, seen)
                 for name, part in schema["properties"].items()}
             strict.setdefault("type", "object")
+            # It also requires fields that it does not define, and dockerd does not send: ImageData's UnpackedSize.
+            strict["required"] = [name for name in strict.get("required", []) if name in schema["properties"]]
         extra = schema.get("additionalProperties")
         if isinstance(extra, dict):
             strict["additionalProperties"] = self._strict(extra, seen)

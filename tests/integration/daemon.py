@@ -181,10 +181,11 @@ class Daemon:
             self.http.delete(f"/containers/{container_id}?force=1&v=1").expect(204, 404)
 
     def remove_images(self, but):
-        """All images that do not have this tag."""
+        """All images that do not have this tag, and the other tags of the one that has it."""
         for row in self.http.get("/images/json?all=1").expect(200).json():
-            if but not in row["RepoTags"]:
-                self.http.delete(f"/images/{row['Id']}?force=1").expect(200, 404)
+            names = [tag for tag in row["RepoTags"] if tag != but] if but in row["RepoTags"] else [row["Id"]]
+            for name in names:
+                self.http.delete(f"/images/{name}?force=1").expect(200, 404, 409)  # 409: goes with its children
 
     # -- looking into it --
 

@@ -1,0 +1,75 @@
+#include "api/image_request.hpp"
+
+#include <memory>
+
+#include "task/blocking.hpp"
+#include "task/byte_pipe.hpp"
+#include "task/combine.hpp"
+#include "task/error.hpp"
+
+namespace quoll::api {
+namespace {
+
+using task::Task;
+
+constexpr std::size_t kBodyBufferBytes = 128 * 1024;
+
+Task<void> feed_body(const BodyReader* read, task::BytePipe* pipe) {
+  const auto buffer = std::make_unique_for_overwrite<char[]>(kBodyBufferBytes);
+  try {
+    while (const std::size_t bytes = co_await (*read)({buffer.get(), kBodyBufferBytes})) {
+      co_await pipe->write({buffer.get(), bytes});
+    }
+  } catch (...) {
+    pipe->break_off();
+    throw;
+  }
+  pipe->close();
+}
+
+Task<std::optional<Error>> consume_pipe(const BodyConsumer* consume, task::BytePipe* pipe) {
+  std::optional<Error> failure;
+  try {
+    co_await task::blocking_at_peers_pace([=](const std::stop_token& stop) {
+      (*consume)([pipe](std::span<char> buffer) { return pipe->read(buffer); }, stop);
+    });
+  } catch (const Error& error) {
+    failure = error;
+  }
+  pipe->end_reading();
+  co_return failure;
+}
+
+}  // namespace
+
+Task<void> consume_body(BodyReader read, BodyConsumer consume) {
+  task::BytePipe pipe;
+  const auto [nothing, failure] = co_await task::when_all(feed_body(&read, &pipe), consume_pipe(&consume, &pipe));
+  if (failure) throw *failure;
+}
+
+std::optional<mgr::Reference> reference_of(const http::Request& request) {
+  const std::string repository = request.query("repo").value_or("");
+  const std::string tag = request.query("tag").value_or("");
+  if (repository.empty()) return std::nullopt;
+  mgr::Reference reference = mgr::parse_reference(tag.empty() ? repository : repository + ":" + tag);
+  if (!reference.digest.empty()) {
+    throw Error(ErrorClass::kInvalidArgument, "refusing to create a tag with a digest reference");
+  }
+  return reference;
+}
+
+// Clients send one instruction a parameter, or several lines in one.
+std::vector<std::string> changes_of(const http::Request& request) {
+  std::vector<std::string> changes;
+  for (const std::string& text : request.query_values("changes")) {
+    for (std::size_t begin = 0; begin < text.size();) {
+      const std::size_t end = std::min(text.find('\n', begin), text.size());
+      if (text.find_first_not_of(" \t\r", begin) < end) changes.push_back(text.substr(begin, end - begin));
+      begin = end + 1;
+    }
+  }
+  return changes;
+}
+
+}  // namespace quoll::api

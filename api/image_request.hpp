@@ -1,0 +1,33 @@
+// What several routes of images read from their requests.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <span>
+#include <stop_token>
+
+#include "http/request.hpp"
+#include "mgr/image/durable_file.hpp"
+#include "mgr/image/reference.hpp"
+#include "task/task.hpp"
+
+namespace quoll::api {
+
+// The parameters `repo` and `tag`; nothing where there is no repository. Errors: kInvalidArgument.
+std::optional<mgr::Reference> reference_of(const http::Request& request);
+
+// The `changes` of commit and import, one instruction each.
+std::vector<std::string> changes_of(const http::Request& request);
+
+// The next bytes of a body, 0 at its end.
+using BodyReader = std::function<task::Task<std::size_t>(std::span<char>)>;
+using BodyConsumer = std::function<void(const mgr::ByteSource&, const std::stop_token&)>;
+
+// Runs `consume`, which blocks, while the body comes, at its peer's pace and in bounded memory. The body is read to its
+// end even where nobody wants it any more: a client that is kept from sending does not look for the answer.
+//
+// Cancel: `consume` gets kCancelled from its source and has ended.
+// Errors: what `read` throws; else what `consume` throws.
+task::Task<void> consume_body(BodyReader read, BodyConsumer consume);
+
+}  // namespace quoll::api
