@@ -22,6 +22,7 @@ class EventBus;
 class ExecManager;
 class ImageStore;
 class VolumeManager;
+class NetworkManager;
 }  // namespace quoll::mgr
 
 namespace quoll::api {
@@ -45,6 +46,7 @@ struct Api {
   mgr::ContainerManager& containers;
   mgr::ImageStore& images;
   mgr::VolumeManager& volumes;
+  mgr::NetworkManager& networks;
   mgr::ExecManager& execs;
   mgr::EventBus& events;
   DaemonFacts facts;

@@ -24,35 +24,35 @@ std::string command_line(const mgr::ContainerConfig& config) {
   return line;
 }
 
-// The keys of NetworkSettings that are there whatever the network is.
-json network_settings(const mgr::ContainerConfig& config) {
-  const std::string mode = config.host.network_mode == "default" ? "bridge" : config.host.network_mode;
-  json network{{"IPAMConfig", nullptr},   {"Links", nullptr},         {"Aliases", nullptr}, {"MacAddress", ""},
-               {"DriverOpts", nullptr},   {"GwPriority", 0},          {"NetworkID", ""},    {"EndpointID", ""},
-               {"Gateway", ""},           {"IPAddress", ""},          {"IPPrefixLen", 0},   {"IPv6Gateway", ""},
-               {"GlobalIPv6Address", ""}, {"GlobalIPv6PrefixLen", 0}, {"DNSNames", nullptr}};
-  return {{"Networks", {{mode, std::move(network)}}}};
+// NetworkSettings.Networks; a container of an older daemon has only its mode's name.
+json networks_json(const mgr::ContainerSnapshot& container) {
+  json networks = json::object();
+  for (const mgr::Attachment& attachment : container.state.network->attachments) {
+    networks[attachment.network_name] = mgr::endpoint_inspect_json(attachment, container.name, container.id);
+  }
+  return networks;
 }
 
-json inspect_network_settings(const mgr::ContainerConfig& config) {
-  json settings = network_settings(config);
-  settings.update({{"Bridge", ""},
-                   {"SandboxID", ""},
-                   {"SandboxKey", ""},
-                   {"Ports", json::object()},
-                   {"HairpinMode", false},
-                   {"LinkLocalIPv6Address", ""},
-                   {"LinkLocalIPv6PrefixLen", 0},
-                   {"SecondaryIPAddresses", nullptr},
-                   {"SecondaryIPv6Addresses", nullptr},
-                   {"EndpointID", ""},
-                   {"Gateway", ""},
-                   {"GlobalIPv6Address", ""},
-                   {"GlobalIPv6PrefixLen", 0},
-                   {"IPAddress", ""},
-                   {"IPPrefixLen", 0},
-                   {"IPv6Gateway", ""},
-                   {"MacAddress", ""}});
+json network_settings(const mgr::ContainerSnapshot& container) {
+  const bool runs = mgr::is_running(container.state.status);
+  const mgr::ContainerNetwork& network = *container.state.network;
+  json settings{{"Bridge", ""},
+                {"SandboxID", ""},
+                {"SandboxKey", runs ? "/proc/" + std::to_string(container.state.pid) + "/ns/net" : ""},
+                {"Ports", runs ? mgr::ports_inspect_json(network, container.config->exposed_ports) : json::object()},
+                {"HairpinMode", false},
+                {"LinkLocalIPv6Address", ""},
+                {"LinkLocalIPv6PrefixLen", 0},
+                {"SecondaryIPAddresses", nullptr},
+                {"SecondaryIPv6Addresses", nullptr}};
+  settings["Networks"] = networks_json(container);
+  // The same of the default bridge once more, for clients of old.
+  constexpr const char* kTexts[] = {"EndpointID", "Gateway", "GlobalIPv6Address", "IPAddress", "IPv6Gateway", "MacAddress"};
+  constexpr const char* kNumbers[] = {"GlobalIPv6PrefixLen", "IPPrefixLen"};
+  const auto bridge = settings["Networks"].find("bridge");
+  const bool has_bridge = bridge != settings["Networks"].end();
+  for (const char* key : kTexts) settings[key] = has_bridge ? (*bridge)[key] : json("");
+  for (const char* key : kNumbers) settings[key] = has_bridge ? (*bridge)[key] : json(0);
   return settings;
 }
 
@@ -66,12 +66,14 @@ json summary_json(const mgr::ContainerSnapshot& container, std::int64_t now_ns) 
           {"ImageID", container.image_id},
           {"Command", command_line(config)},
           {"Created", container.created_ns / 1'000'000'000},
-          {"Ports", json::array()},
+          {"Ports", mgr::is_running(container.state.status)
+                        ? mgr::ports_summary_json(*container.state.network, config.exposed_ports)
+                        : json::array()},
           {"Labels", config.labels},
           {"State", mgr::to_string(container.state.status)},
           {"Status", mgr::human_status(container.state, now_ns)},
-          {"HostConfig", {{"NetworkMode", config.host.network_mode}}},
-          {"NetworkSettings", network_settings(config)},
+          {"HostConfig", {{"NetworkMode", config.host.network_mode == "default" ? "bridge" : config.host.network_mode}}},
+          {"NetworkSettings", {{"Networks", networks_json(container)}}},
           {"Mounts", mgr::mounts_inspect_json(config.mounts)}};
 }
 
@@ -104,7 +106,7 @@ json inspect_json(const mgr::ContainerSnapshot& container, const mgr::ContainerP
             {"Data", {{"UpperDir", paths.directory + "/upper"}, {"WorkDir", paths.directory + "/work"}}}}},
           {"Mounts", mgr::mounts_inspect_json(config.mounts)},
           {"Config", std::move(config_json)},
-          {"NetworkSettings", inspect_network_settings(config)}};
+          {"NetworkSettings", network_settings(container)}};
 }
 
 }  // namespace quoll::api

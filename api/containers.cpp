@@ -41,11 +41,17 @@ bool is_ancestor(const ContainerSnapshot& container, const std::string& wanted) 
          container.image_id == wanted || (wanted.size() >= 12 && container.image_id.substr(7, wanted.size()) == wanted);
 }
 
+bool is_in_network(const ContainerSnapshot& container, const std::string& wanted) {
+  return std::ranges::any_of(container.state.network->attachments, [&](const mgr::Attachment& attachment) {
+    return attachment.network_name == wanted || attachment.network_id == wanted;
+  });
+}
+
 // The list filters of one request.
 class Selection {
  public:
   Selection(Api& api, const Request& request)
-      : filters_(request.query("filters"), {"ancestor", "before", "since", "exited", "id", "name", "label", "status"}),
+      : filters_(request.query("filters"), {"ancestor", "before", "since", "exited", "id", "name", "label", "network", "status"}),
         limit_(query_number(request, "limit").value_or(0)),
         all_(request.query_flag("all") || limit_ > 0 || filters_.has("status") || filters_.has("exited") ||
              filters_.has("before") || filters_.has("since")) {
@@ -70,6 +76,8 @@ class Selection {
                           return container.state.status == mgr::ContainerStatus::kExited &&
                                  std::to_string(container.state.exit_code) == code;
                         }) &&
+           filters_.any("network",
+                        [&](const std::string& wanted) { return is_in_network(container, wanted); }) &&
            filters_.any("ancestor", [&](const std::string& image) { return is_ancestor(container, image); }) &&
            filters_.match_labels(container.config->labels);
   }
@@ -215,7 +223,7 @@ Task<void> wait_container(Api& api, Request& request, Response& response) {
 }
 
 Task<void> remove_container(Api& api, Request& request, Response& response) {
-  if (request.query_flag("link")) throw Error(ErrorClass::kNotImplemented, "links are not supported yet");
+  if (request.query_flag("link")) throw Error(ErrorClass::kNotImplemented, "the removal of a link is not supported yet");
   const mgr::RemoveRequest removal{.force = request.query_flag("force"), .anonymous_volumes = request.query_flag("v")};
   co_await api.containers.remove(named_container(api, request), removal);
   co_await response.send_empty(204);

@@ -48,6 +48,14 @@ Task<void> stat_archive(Api& api, Request& request, Response& response);
 Task<void> get_archive(Api& api, Request& request, Response& response);
 Task<void> put_archive(Api& api, Request& request, Response& response);
 Task<void> export_container(Api& api, Request& request, Response& response);
+// networks.cpp
+Task<void> create_network(Api& api, Request& request, Response& response);
+Task<void> list_networks(Api& api, Request& request, Response& response);
+Task<void> inspect_network(Api& api, Request& request, Response& response);
+Task<void> remove_network(Api& api, Request& request, Response& response);
+Task<void> connect_network(Api& api, Request& request, Response& response);
+Task<void> disconnect_network(Api& api, Request& request, Response& response);
+Task<void> prune_networks(Api& api, Request& request, Response& response);
 
 // attach.cpp
 Task<void> attach_container(Api& api, Request& request, Response& response);

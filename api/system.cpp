@@ -68,6 +68,12 @@ ContainerCounts count_containers(const Api& api) {
 
 bool exists(const char* path) { return ::access(path, F_OK) == 0; }
 
+bool reads_one(const char* path) {
+  char value = '0';
+  std::ifstream(path) >> value;
+  return value == '1';
+}
+
 std::size_t count_descriptors() {
   std::size_t count = 0;
   for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) ++count;
@@ -93,7 +99,7 @@ json info_json(const Api& api) {
       {"DockerRootDir", api.facts.root},
       {"Plugins",
        {{"Volume", json::array()},
-        {"Network", json::array({"none", "host"})},
+        {"Network", json::array({"bridge", "host", "null"})},
         {"Authorization", nullptr},
         {"Log", json::array({"json-file", "none"})}}},
       {"MemoryLimit", unified || exists("/sys/fs/cgroup/memory")},
@@ -104,7 +110,7 @@ json info_json(const Api& api) {
       {"CPUSet", unified || exists("/sys/fs/cgroup/cpuset")},
       {"PidsLimit", unified || exists("/sys/fs/cgroup/pids")},
       {"OomKillDisable", false},
-      {"IPv4Forwarding", false},
+      {"IPv4Forwarding", reads_one("/proc/sys/net/ipv4/ip_forward")},
       {"Debug", true},
       {"NFd", count_descriptors()},
       {"NGoroutines", api.task_count()},

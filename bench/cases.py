@@ -83,10 +83,15 @@ def median_of(rounds):
     return {key: statistics.median(figures[key] for figures in rounds) for key in rounds[0]}
 
 
-def cycle(bench, engine, workers, count):
+NO_NETWORK = {"NetworkMode": "none"}
+DEFAULT_BRIDGE = {"NetworkMode": "bridge"}
+FIFTY_PORTS = {"PortBindings": {f"{port}/tcp": [{"HostPort": ""}] for port in range(1, 51)}, **DEFAULT_BRIDGE}
+
+
+def cycle(bench, engine, workers, count, host=NO_NETWORK):
     body = os.path.join(bench.work, "create.json")
     with open(body, "w", encoding="utf-8") as file:
-        json.dump({"Image": "busybox:latest", "Cmd": ["true"], "HostConfig": {"NetworkMode": "none"}}, file)
+        json.dump({"Image": "busybox:latest", "Cmd": ["true"], "HostConfig": host}, file)
     return bench.run("cycle_load", target=engine.socket, body=body, workers=workers, count=count)
 
 

@@ -3,7 +3,7 @@
 
     bench/run.py [--quick] [--write] [--only-quoll] [--realtime] [--bin DIR] [CASE...]
 
-CASE is one of: cycle parallel list ping idle hold hangup latency log burst copy tracking dump; all of them if none is given.
+CASE is one of: cycle parallel network list ping idle hold hangup latency log burst copy tracking dump; all if none is given.
 --quick takes small sizes, to see that it works; --write writes docs/BENCHMARKS.md; --bin is where the programs are,
 build/release/bin as a rule. --realtime runs the programs of `dump` with real-time priority, so that a timer's stalls
 are their own and not those of whatever else the machine does. Runs as root.
@@ -23,7 +23,8 @@ import cases
 import engines
 import report
 
-ALL = ["cycle", "parallel", "list", "ping", "idle", "hold", "hangup", "latency", "log", "burst", "copy", "tracking", "dump"]
+ALL = ["cycle", "parallel", "network", "list", "ping", "idle", "hold", "hangup", "latency", "log", "burst", "copy", "tracking",
+       "dump"]
 ROUNDS = 3
 
 
@@ -84,6 +85,16 @@ class Run:
             for _ in range(ROUNDS):
                 self.keep(case, "floor-" + engine.runtime, floor)
                 self.keep(case, engine.name, cycle)
+
+    def networks(self, engine):
+        hosts = {"without": cases.NO_NETWORK, "bridge": cases.DEFAULT_BRIDGE, "ports": cases.FIFTY_PORTS}
+        found = {name: [] for name in hosts}
+        for _ in range(ROUNDS):
+            for name, host in hosts.items():
+                def cycle(name=name, host=host):
+                    found[name].append(cases.cycle(self.bench, engine, 1, self.bench.size(20, 5), host))
+                    return cases.median_of(found[name])
+                self.keep("network", name, cycle)
 
     def peer(self, engine):
         bench = self.bench
@@ -158,8 +169,8 @@ class Run:
     def all(self):
         bench = self.bench
         lives = {"cycle", "parallel"} & set(self.wanted)
-        others = set(self.wanted) - {"cycle", "parallel", "ping", "tracking", "dump"}
-        with_peers = set(self.wanted) - {"tracking", "dump"}
+        others = set(self.wanted) - {"cycle", "parallel", "network", "ping", "tracking", "dump"}
+        with_peers = set(self.wanted) - {"network", "tracking", "dump"}
         self.keep("tracking", "quoll", self.tracking)
         if "dump" in self.wanted:
             self.dumps()
@@ -168,6 +179,8 @@ class Run:
         self.keep("hangup", "in-process", lambda: bench.run("hangup_bench", count=bench.size(3000, 300)))
         for runtime in ("crun", "runc") if lives else ():
             self.with_engine(engines.Quoll(bench.work, bench.binaries, runtime), self.life_cycles)
+        if "network" in self.wanted:
+            self.with_engine(engines.Quoll(bench.work, bench.binaries), self.networks)
         if others:
             self.with_engine(engines.Quoll(bench.work, bench.binaries), self.peer)
         if not self.only_quoll and with_peers:

@@ -26,16 +26,17 @@ std::optional<gid_t> group_id(const std::string& name) {
   return found->gr_gid;
 }
 
-api::DaemonFacts facts_of(const Config& config, const mgr::RuntimePrograms& programs) {
+api::DaemonFacts facts_of(const Config& config, const mgr::RuntimePrograms& programs,
+                          const mgr::NetworkManager& networks) {
   api::DaemonFacts facts;
   facts.id = installation_id(config.root);
   facts.root = config.root;
   facts.runtime_name = base_name(programs.runtime);
   facts.runtime_path = programs.runtime;
   facts.live_restore = config.live_restore;
-  facts.warnings = {
-      "WARNING: containers have a network namespace with loopback only; bridge networks and published ports are not "
-      "supported yet"};
+  for (const std::string& missing : networks.shortcomings()) {
+    facts.warnings.push_back("WARNING: containers have loopback only, and no ports are published: " + missing);
+  }
   for (const std::string& host : config.hosts) {
     if (host.starts_with("tcp://")) {
       facts.warnings.push_back("WARNING: API is accessible on " + host.substr(6) +
@@ -60,19 +61,24 @@ Daemon::Daemon(Config config, task::Runtime& runtime, std::vector<task::Worker*>
       container_store_(*database_),
       volume_store_(*database_),
       volumes_(config_.root, volume_store_, events_),
+      network_store_(*database_),
+      networks_(*serving_.front(),
+                {.installation = installation_id(config_.root), .directory = config_.exec_root + "/network"},
+                network_store_),
       containers_(*serving_.front(),
                   {.root = config_.root,
                    .exec_root = config_.exec_root,
                    .cgroup_parent = config_.cgroup_parent,
                    .programs = mgr::find_runtime_programs(config_.runtime, config_.exec_root + "/runtime")},
-                  images_, volumes_, container_store_, events_),
+                  images_, volumes_, container_store_, networks_, events_),
       execs_(*serving_.front(), containers_),
       api_{.containers = containers_,
            .images = images_,
            .volumes = volumes_,
+           .networks = networks_,
            .execs = execs_,
            .events = events_,
-           .facts = facts_of(config_, containers_.programs()),
+           .facts = facts_of(config_, containers_.programs(), networks_),
            .task_count = [&runtime] { return runtime.task_count(); }} {
   api::add_api_routes(router_, api_);
   if (config_.debug_on_hosts) debug::add_debug_routes(router_, runtime_);
@@ -112,6 +118,7 @@ task::Task<void> Daemon::start() {
     spdlog::info("gops agent on 127.0.0.1:{}", gops_->port());
   }
   co_await task::blocking([this] { volumes_.open(); });
+  co_await networks_.open();
   co_await containers_.open();
   for (const std::string& host : config_.hosts) {
     servers_.push_back(
@@ -132,6 +139,7 @@ task::Task<void> Daemon::stop() {
   co_await execs_.stop();
   co_await containers_.stop(!config_.live_restore);
   if (test_hooks_) co_await test_hooks_->stop();
+  co_await networks_.stop();
   if (gops_) co_await gops_->stop();
   if (debug_server_) co_await debug_server_->stop(std::chrono::seconds(1));
 }

@@ -16,6 +16,8 @@
 #include "mgr/event/event_bus.hpp"
 #include "mgr/exec/exec_manager.hpp"
 #include "mgr/image/image_store.hpp"
+#include "mgr/network/network_manager.hpp"
+#include "mgr/network/network_store.hpp"
 #include "mgr/store/database.hpp"
 #include "mgr/volume/volume_manager.hpp"
 #include "task/runtime.hpp"
@@ -53,6 +55,8 @@ class Daemon {
   mgr::ContainerStore container_store_;
   mgr::VolumeStore volume_store_;
   mgr::VolumeManager volumes_;
+  mgr::NetworkStore network_store_;
+  mgr::NetworkManager networks_;
   mgr::ContainerManager containers_;
   mgr::ExecManager execs_;
   api::Api api_;

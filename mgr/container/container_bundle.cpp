@@ -20,6 +20,9 @@ namespace quoll::mgr {
 namespace {
 
 constexpr std::size_t kPidFileBytesMax = 64;
+constexpr std::size_t kNetworkFileBytesMax = 16 << 20;
+constexpr std::size_t kHostsBytesMax = 16 << 20;
+constexpr const char* kNetworkFile = "/network.json";
 
 void make_directory(const std::string& path, mode_t mode) {
   if (::mkdir(path.c_str(), mode) != 0) throw system_error(errno, "mkdir " + path);
@@ -78,14 +81,23 @@ void make_container_directories(const ContainerPaths& paths) {
 }
 
 std::optional<std::string> write_bundle(const Container& container, const std::vector<std::filesystem::path>& layers,
-                                        const SeccompFilters* filters) {
+                                        const BundleNetwork& network, const SeccompFilters* filters) {
   const ContainerPaths& paths = container.paths();
   ContainerConfig config = *container.config();
   if (!remove_tree(paths.bundle)) throw Error(ErrorClass::kInternal, paths.bundle + " cannot be removed");
   for (const char* directory : {"", "/rootfs", "/exit"}) make_directory(paths.bundle + directory, 0711);
 
   SpecInput input = spec_input(container);
-  input.files = write_container_files(paths.directory, container_files(config, input.hostname, "", read_host_files()));
+  if (network.files_directory.empty()) {
+    input.files = write_container_files(paths.directory,
+                                        container_files(config, input.hostname, network.files, read_host_files()));
+  } else {
+    input.files = {network.files_directory + "/hostname", network.files_directory + "/hosts",
+                   network.files_directory + "/resolv.conf"};
+    input.hostname = network.hostname;
+    input.network_namespace = network.namespace_path;
+  }
+  write_file(paths.bundle + kNetworkFile, to_json(*container.state().network).dump());
   input.user = user_of(container, layers);
   prepare_bind_sources(config);
   const std::string subpaths = prepare_subpaths(config.mounts, paths.bundle);
@@ -118,6 +130,28 @@ MonitoredContainer monitored(const Container& container) {
   result.streams.terminal = container.config()->tty;
   result.streams.open_stdin = container.config()->open_stdin;
   return result;
+}
+
+std::optional<ContainerNetwork> read_left_network(const std::string& bundle) {
+  try {
+    return container_network_from_json(nlohmann::json::parse(read_file(bundle + kNetworkFile, kNetworkFileBytesMax)));
+  } catch (const std::exception& error) {
+    spdlog::error("{}{}: {}", bundle, kNetworkFile, error.what());
+    return std::nullopt;
+  }
+}
+
+void edit_container_files(const Container& container, const NetworkFileFacts& gone, const NetworkFileFacts& come) {
+  const std::string& directory = container.paths().directory;
+  const auto config = container.config();
+  const std::string hostname = effective_hostname(*config, container.id(), host_hostname());
+  const std::string hosts = read_file(directory + "/hosts", kHostsBytesMax);
+  const std::string edited = edit_hosts(hosts, *config, hostname, gone, come);
+  // In place: the file is mounted into the container.
+  if (edited != hosts) write_file(directory + "/hosts", edited);
+  if (gone.name_servers != come.name_servers) {
+    write_file(directory + "/resolv.conf", container_files(*config, hostname, come, read_host_files()).resolv_conf);
+  }
 }
 
 std::optional<MonitorProcesses> read_left_processes(const std::string& bundle) {

@@ -9,6 +9,7 @@
 #include "mgr/container/container.hpp"
 #include "mgr/container/container_store.hpp"
 #include "mgr/container/spec_host_facts.hpp"
+#include "mgr/container/spec_files.hpp"
 #include "mgr/runtime/monitor.hpp"
 #include "mgr/runtime/seccomp_filters.hpp"
 
@@ -19,6 +20,14 @@ namespace quoll::mgr {
 // Makes the kept directories of a new container. `paths.directory` must not be there.
 void make_container_directories(const ContainerPaths& paths);
 
+// What a run has of networks.
+struct BundleNetwork {
+  NetworkFileFacts files;
+  std::string namespace_path;   // of the container whose network it shares; empty: none
+  std::string files_directory;  // of that container, whose files it has as well; empty: its own
+  std::string hostname;         // of that container
+};
+
 // Writes the bundle of a new run: config.json, overlay, and the empty directories that the monitor and the mount want.
 // What an earlier run has left there is dropped first.
 //
@@ -26,6 +35,7 @@ void make_container_directories(const ContainerPaths& paths);
 // used; a profile that `filters` does not know yet is returned.
 // Errors: kInvalidArgument for what the configuration asks and the image or the host does not have (a user, a device).
 std::optional<std::string> write_bundle(const Container& container, const std::vector<std::filesystem::path>& layers,
+                                        const BundleNetwork& network,
                                         const SeccompFilters* filters);
 
 // What the client is told beside the id of a new container: limits that this host does not have.
@@ -36,6 +46,12 @@ const HostFacts& host_facts();
 
 ContainerRecord record_of(const ContainerSnapshot& snapshot);
 MonitoredContainer monitored(const Container& container);
+
+// What the run that the bundle is of has of networks, for a daemon whose record does not know of it.
+std::optional<ContainerNetwork> read_left_network(const std::string& bundle);
+
+// Changes what networks have to say in the files of a container that runs.
+void edit_container_files(const Container& container, const NetworkFileFacts& gone, const NetworkFileFacts& come);
 
 // The processes that a bundle names, if its monitor still lives.
 std::optional<MonitorProcesses> read_left_processes(const std::string& bundle);

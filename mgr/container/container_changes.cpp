@@ -4,6 +4,7 @@
 #include "mgr/container/container_bundle.hpp"
 #include "mgr/container/container_manager.hpp"
 #include "mgr/container/spec.hpp"
+#include "mgr/network/network_manager.hpp"
 #include "task/blocking.hpp"
 #include "task/error.hpp"
 
@@ -66,6 +67,8 @@ task::Task<void> ContainerManager::rename(std::shared_ptr<Container> container, 
   }
   container->rename(name);
   changed();
+  const SharedNetwork network = container->state().network;
+  co_await succeeds(container->id(), networks_.rename(member_of(*container), *network));
   publish(*container, "rename", {{"oldName", "/" + old_name}});
 }
 

@@ -46,22 +46,62 @@ void parse_healthcheck(JsonFields& fields) {
   if (test != std::vector<std::string>{"NONE"}) refuse_unsupported("Healthcheck");
 }
 
-// Networks beside the four built-in modes are not there yet, nor is any setting of an endpoint.
-void parse_networking(JsonFields& fields, const std::string& network_mode) {
+EndpointConfig& endpoint_of(std::vector<EndpointConfig>& endpoints, const std::string& network) {
+  const auto found = std::find_if(endpoints.begin(), endpoints.end(),
+                                  [&](const EndpointConfig& endpoint) { return endpoint.network == network; });
+  if (found != endpoints.end()) return *found;
+  endpoints.emplace_back().network = network;
+  return endpoints.back();
+}
+
+std::vector<EndpointConfig> parse_networking(JsonFields& fields, const HostConfig& host) {
+  std::vector<EndpointConfig> endpoints;
+  const std::string mac = fields.text("MacAddress");  // of old clients, for the network of the mode
   const nlohmann::json* json = fields.value("NetworkingConfig");
-  if (json == nullptr) return;
-  JsonFields networking(*json, "NetworkingConfig.");
-  if (const nlohmann::json* endpoints = networking.value("EndpointsConfig")) {
-    if (!endpoints->is_object()) refuse_value("NetworkingConfig.EndpointsConfig", "expected an object");
-    for (const auto& [network, settings] : endpoints->items()) {
-      const std::string field = "NetworkingConfig.EndpointsConfig." + network;
-      const bool is_bridge = network == "default" || network == "bridge";
-      const bool mode_is_bridge = network_mode == "default" || network_mode == "bridge";
-      if (network != network_mode && !(is_bridge && mode_is_bridge)) refuse_unsupported(field);
-      JsonFields(settings, field + ".").refuse_the_rest();
+  static const nlohmann::json kNone;
+  JsonFields networking(json == nullptr ? kNone : *json, "NetworkingConfig.");
+  if (const nlohmann::json* configs = networking.value("EndpointsConfig")) {
+    if (!configs->is_object()) refuse_value("NetworkingConfig.EndpointsConfig", "expected an object");
+    for (const auto& [network, settings] : configs->items()) {
+      EndpointConfig endpoint = parse_endpoint_config(network, settings, "NetworkingConfig.EndpointsConfig." + network);
+      // Clients name the network of the mode without asking anything of it.
+      EndpointConfig plain;
+      plain.network = host.network_mode;
+      if (endpoint != plain) endpoints.push_back(std::move(endpoint));
     }
   }
   networking.refuse_the_rest();
+  if (!mac.empty()) {
+    const auto address = parse_mac_address(mac);
+    if (!address) refuse_value("MacAddress", mac + " is not a valid mac address");
+    EndpointConfig& endpoint = endpoint_of(endpoints, host.network_mode);
+    if (!endpoint.mac) endpoint.mac = address;
+  }
+  return endpoints;
+}
+
+// What a container that uses another's network, or the host's, cannot have of its own.
+void check_network_conflicts(const ContainerConfig& config) {
+  const HostConfig& host = config.host;
+  const auto refuse = [](const char* problem) { throw Error(ErrorClass::kInvalidArgument, problem); };
+  const bool of_container = host.network_mode.starts_with("container:");
+  if (host.network_mode == "host" && !host.links.empty()) {
+    refuse(
+        "conflicting options: host type networking can't be used with links. This would result in undefined behavior");
+  }
+  if (!of_container) return;
+  if (!config.hostname.empty()) refuse("conflicting options: hostname and the network mode");
+  if (!host.links.empty()) {
+    refuse(
+        "conflicting options: container type network can't be used with links. This would result in undefined "
+        "behavior");
+  }
+  if (!host.dns.empty()) refuse("conflicting options: dns and the network mode");
+  if (!host.extra_hosts.empty()) refuse("conflicting options: custom host-to-IP mapping and the network mode");
+  if (!host.port_bindings.empty() || host.publish_all_ports) {
+    refuse("conflicting options: port publishing and the container type network mode");
+  }
+  if (!config.exposed_ports.empty()) refuse("conflicting options: port exposing and the container type network mode");
 }
 
 void parse_process(JsonFields& fields, ContainerConfig& into) {
@@ -111,7 +151,8 @@ ContainerConfig parse(const nlohmann::json& body, Source source) {
   config.host = parse_host_config(host == nullptr ? kNone : *host);
   if (source == Source::kClient) {
     parse_healthcheck(fields);
-    parse_networking(fields, config.host.network_mode);
+    config.endpoints = parse_networking(fields, config.host);
+    check_network_conflicts(config);
     if (!config.hostname.empty() && config.host.uts_mode == "host") {
       throw Error(ErrorClass::kInvalidArgument, "conflicting options: hostname and the UTS mode");
     }
@@ -149,6 +190,7 @@ ContainerConfig parse_container_config(const nlohmann::json& body) { return pars
 ContainerConfig config_from_json(const nlohmann::json& stored) { return parse(stored, Source::kStore); }
 
 ContainerConfig resolve_with_image(ContainerConfig config, const nlohmann::json& image_config) {
+  std::vector<EndpointConfig> endpoints = std::move(config.endpoints);
   JsonFields document(image_config, "image.");
   static const nlohmann::json kNone;
   const nlohmann::json* inner = document.value("config");
@@ -179,13 +221,30 @@ ContainerConfig resolve_with_image(ContainerConfig config, const nlohmann::json&
   config.mounts = config.host.mounts;
   add_anonymous_volumes(config);
   // An image may hold anything: what would not come back from the store is refused here, where only this request fails.
-  return config_from_json(config_to_json(config));
+  config = config_from_json(config_to_json(config));
+  config.endpoints = std::move(endpoints);
+  return config;
 }
 
 std::string effective_hostname(const ContainerConfig& config, std::string_view id, std::string_view host_hostname) {
   if (!config.hostname.empty()) return config.hostname;
   if (config.host.uts_mode == "host" || config.host.network_mode == "host") return std::string(host_hostname);
   return short_id(id);
+}
+
+std::vector<PortBinding> published_ports(const ContainerConfig& config) {
+  const std::string& mode = config.host.network_mode;
+  if (mode == "host" || mode == "none" || mode.starts_with("container:")) return {};
+  std::vector<PortBinding> ports = config.host.port_bindings;
+  if (!config.host.publish_all_ports) return ports;
+  for (const std::string& text : config.exposed_ports) {
+    const auto port = parse_port(text);
+    if (!port) continue;  // a range, which clients take apart
+    const bool named = std::any_of(config.host.port_bindings.begin(), config.host.port_bindings.end(),
+                                   [&](const PortBinding& binding) { return binding.container == *port; });
+    if (!named) ports.push_back({.container = *port});
+  }
+  return ports;
 }
 
 int stop_signal_number(const ContainerConfig& config) {

@@ -10,6 +10,9 @@
 #include <string_view>
 #include <vector>
 
+#include "mgr/network/endpoint.hpp"
+#include "mgr/network/port_bindings.hpp"
+
 namespace quoll::mgr {
 
 // One mount, whichever of Docker's ways led to it.
@@ -84,8 +87,11 @@ struct HostConfig {
   std::vector<std::string> volumes_from;  // "container[:ro|rw]"
   std::string volume_driver;              // of volumes in Binds
   LogConfig log;
-  std::string network_mode = "default";  // default, bridge, none, host
   RestartPolicy restart;
+  std::string network_mode = "default";  // bridge, none, host, container:ID, or a network's name or id
+  std::vector<PortBinding> port_bindings;
+  bool publish_all_ports = false;
+  std::vector<std::string> links;  // "container:alias"
   bool auto_remove = false;
   std::array<int, 2> console_size{};           // height, width
   std::vector<std::string> cap_add, cap_drop;  // "CAP_..." or "ALL"
@@ -125,7 +131,7 @@ struct ContainerConfig {
   std::string hostname, domainname;
   std::string user;  // "", "name", "uid", each with ":group" or ":gid"
   bool attach_stdin = false, attach_stdout = false, attach_stderr = false;
-  std::vector<std::string> exposed_ports;  // "80/tcp"; recorded only
+  std::vector<std::string> exposed_ports;  // "80/tcp"
   bool tty = false, open_stdin = false, stdin_once = false;
   std::vector<std::string> env;
   std::vector<std::string> cmd;
@@ -138,6 +144,7 @@ struct ContainerConfig {
   std::string stop_signal;          // "" is SIGTERM
   std::optional<int> stop_timeout;  // seconds; nothing is 10
   HostConfig host;
+  std::vector<EndpointConfig> endpoints;  // what the client asks of networks; not stored, since they can be changed
 
   bool operator==(const ContainerConfig&) const = default;
 };
@@ -161,6 +168,10 @@ ContainerConfig resolve_with_image(ContainerConfig config, const nlohmann::json&
 // The host name that the container shall see: its own, the host's where that namespace is the host's, else the short
 // id.
 std::string effective_hostname(const ContainerConfig& config, std::string_view id, std::string_view host_hostname);
+
+// The ports that it publishes: those that are named, and with PublishAllPorts all that are exposed. None where it has
+// no network of its own.
+std::vector<PortBinding> published_ports(const ContainerConfig& config);
 
 // Signal number that stops the container.
 int stop_signal_number(const ContainerConfig& config);

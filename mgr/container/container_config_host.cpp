@@ -66,8 +66,8 @@ std::string parse_mode(JsonFields& host, std::string_view name, std::string_view
 std::string parse_network_mode(JsonFields& host) {
   const std::string mode = host.text("NetworkMode");
   if (mode.empty()) return "default";
-  if (mode == "default" || mode == "bridge" || mode == "none" || mode == "host") return mode;
-  refuse_unsupported(host.full_name("NetworkMode") + " \"" + mode + "\"");
+  if (mode == "container:") refuse_value(host.full_name("NetworkMode"), "invalid container format container:<name|id>");
+  return mode;
 }
 
 std::array<int, 2> parse_console_size(JsonFields& host) {
@@ -147,6 +147,11 @@ HostConfig parse_host_config(const nlohmann::json& json) {
   into.log = parse_log_config(host);
   into.network_mode = parse_network_mode(host);
   into.restart = parse_restart_policy(host);
+  if (const nlohmann::json* bindings = host.value("PortBindings")) {
+    into.port_bindings = parse_port_bindings(*bindings, host.full_name("PortBindings"));
+  }
+  into.publish_all_ports = host.flag("PublishAllPorts");
+  into.links = plain_words(host, "Links");
   into.auto_remove = host.flag("AutoRemove");
   if (into.auto_remove && into.restart.when != RestartPolicy::When::kNo) {
     throw Error(ErrorClass::kInvalidArgument, "can't create 'AutoRemove' container with restart policy");

@@ -127,7 +127,7 @@ void add_limits(const HostConfig& host, json& into) {
 
 // What Docker shows and Quoll refuses when it is set: always its default.
 void add_unsupported_defaults(json& into) {
-  for (const char* name : {"Links", "DeviceCgroupRules", "DeviceRequests"}) into[name] = nullptr;
+  for (const char* name : {"DeviceCgroupRules", "DeviceRequests"}) into[name] = nullptr;
   for (const char* name : {"BlkioWeightDevice", "BlkioDeviceReadBps", "BlkioDeviceWriteBps", "BlkioDeviceReadIOps",
                            "BlkioDeviceWriteIOps"}) {
     into[name] = json::array();
@@ -137,8 +137,6 @@ void add_unsupported_defaults(json& into) {
     into[name] = 0;
   }
   for (const char* name : {"Cgroup", "CgroupParent", "Isolation"}) into[name] = "";
-  into["PortBindings"] = json::object();
-  into["PublishAllPorts"] = false;
   into["OomKillDisable"] = false;
   into["MemorySwappiness"] = nullptr;
 }
@@ -175,9 +173,12 @@ json host_config_inspect_json(const HostConfig& host) {
   json into = {
       {"ContainerIDFile", host.container_id_file},
       {"LogConfig", {{"Type", host.log.driver}, {"Config", host.log.options}}},
-      {"NetworkMode", host.network_mode},
       {"RestartPolicy",
        {{"Name", to_string(host.restart.when)}, {"MaximumRetryCount", host.restart.maximum_retry_count}}},
+      {"NetworkMode", host.network_mode == "default" ? "bridge" : host.network_mode},
+      {"PortBindings", port_bindings_json(host.port_bindings)},
+      {"PublishAllPorts", host.publish_all_ports},
+      {"Links", null_if_empty(host.links)},
       {"AutoRemove", host.auto_remove},
       {"ConsoleSize", host.console_size},
       {"CapAdd", null_if_empty(host.cap_add)},
@@ -235,6 +236,7 @@ json config_to_json(const ContainerConfig& config) {
   json stored = config_inspect_json(config);
   stored["HostConfig"] = host_config_inspect_json(config.host);
   // Inspect shows the values in force where nothing was asked for; what is stored stays what was asked for.
+  stored["HostConfig"]["NetworkMode"] = config.host.network_mode;
   stored["HostConfig"]["CgroupnsMode"] = config.host.cgroupns_mode;
   stored["HostConfig"]["IpcMode"] = config.host.ipc_mode;
   stored["HostConfig"]["ShmSize"] = config.host.shm_size;

@@ -105,19 +105,13 @@ TEST(container_config, a_nul_character_is_refused_wherever_it_is) {
 TEST(container_config, what_is_not_done_yet_is_refused_by_name) {
   EXPECT_EQ(error_of(R"({"Healthcheck":{"Test":["CMD","true"]}})"),
             "not_implemented: Healthcheck is not supported yet");
-  EXPECT_EQ(error_of(R"({"MacAddress":"00:00:00:00:00:01"})"), "not_implemented: MacAddress is not supported yet");
   EXPECT_EQ(error_of(R"({"Invented":[{"a":1}]})"), "not_implemented: Invented is not supported yet");
   const std::pair<const char*, const char*> kHostCases[] = {
-      {R"("PortBindings":{"80/tcp":[{"HostPort":"80"}]})", "HostConfig.PortBindings"},
-      {R"("PublishAllPorts":true)", "HostConfig.PublishAllPorts"},
-      {R"("Links":["a:b"])", "HostConfig.Links"},
       {R"("Mounts":[{"Type":"image","Target":"/x"}])", "HostConfig.Mounts[0].Type \"image\""},
       {R"("Mounts":[{"Type":"bind","Source":"/a","Target":"/x","BindOptions":{"ReadOnlyForceRecursive":true}}])",
        "HostConfig.Mounts[0].BindOptions.ReadOnlyForceRecursive"},
       {R"("LogConfig":{"Type":"syslog"})", "HostConfig.LogConfig.Type \"syslog\""},
       {R"("LogConfig":{"Type":"json-file","Config":{"tag":"x"}})", "HostConfig.LogConfig.Config.tag"},
-      {R"("NetworkMode":"mynet")", "HostConfig.NetworkMode \"mynet\""},
-      {R"("NetworkMode":"container:abc")", "HostConfig.NetworkMode \"container:abc\""},
       {R"("IpcMode":"container:abc")", "HostConfig.IpcMode \"container:abc\""},
       {R"("PidMode":"container:abc")", "HostConfig.PidMode \"container:abc\""},
       {R"("ExtraHosts":["a:host-gateway"])", "HostConfig.ExtraHosts: host-gateway"},
@@ -154,19 +148,49 @@ TEST(container_config, deep_nesting_is_refused_and_not_walked) {
   EXPECT_EQ(error_of("{\"X\":" + deep + "}"), "not_implemented: X is not supported yet");
 }
 
-TEST(container_config, endpoints_pass_only_for_the_mode_and_without_settings) {
-  const auto endpoint = [](const char* mode, const char* network, const char* settings) {
-    return std::string(R"({"HostConfig":{"NetworkMode":")") + mode + R"("},"NetworkingConfig":{"EndpointsConfig":{")" +
-           network + "\":" + settings + "}}}";
+TEST(container_config, endpoints_are_read_with_all_that_a_client_may_set) {
+  const ContainerConfig config = parse(R"({"MacAddress":"02:42:00:00:00:01","HostConfig":{"NetworkMode":"mine"},
+    "NetworkingConfig":{"EndpointsConfig":{"other":null,"mine":{"IPAMConfig":{"IPv4Address":"10.0.0.5"},
+      "Aliases":["a"],"Links":["db:store"],"GwPriority":3}}}})");
+  ASSERT_EQ(config.endpoints.size(), 2u);
+  EXPECT_EQ(config.endpoints[0].network, "mine");
+  EXPECT_EQ(to_string(*config.endpoints[0].ipv4), "10.0.0.5");
+  EXPECT_EQ(to_string(*config.endpoints[0].mac), "02:42:00:00:00:01");
+  EXPECT_EQ(config.endpoints[0].aliases, Words{"a"});
+  EXPECT_EQ(config.endpoints[0].links, Words{"db:store"});
+  EXPECT_EQ(config.endpoints[0].gateway_priority, 3);
+  EXPECT_EQ(config.endpoints[1].network, "other");
+  EXPECT_EQ(error_of(R"({"NetworkingConfig":{"EndpointsConfig":{"a":{"IPAMConfig":{"IPv4Address":"x"}}}}})"),
+            "invalid_argument: NetworkingConfig.EndpointsConfig.a.IPAMConfig.IPv4Address: invalid IPv4 address: x");
+  EXPECT_EQ(error_of(R"({"NetworkingConfig":{"EndpointsConfig":{"a":{"Colour":"red"}}}})"),
+            "not_implemented: NetworkingConfig.EndpointsConfig.a.Colour is not supported yet");
+}
+
+TEST(container_config, published_ports_are_the_bindings_and_with_publish_all_the_exposed) {
+  const ContainerConfig config = parse(R"({"ExposedPorts":{"80/tcp":{},"53/udp":{}},"HostConfig":{
+    "PublishAllPorts":true,"PortBindings":{"80/tcp":[{"HostIp":"127.0.0.1","HostPort":"8000-8010"}]}}})");
+  const std::vector<PortBinding> expected{
+      {.container = {80, PortProtocol::kTcp}, .host_ip = "127.0.0.1", .first = 8000, .last = 8010},
+      {.container = {53, PortProtocol::kUdp}}};
+  EXPECT_EQ(published_ports(config), expected);
+  EXPECT_EQ(config_from_json(config_to_json(config)), config);
+  EXPECT_TRUE(published_ports(parse(R"({"HostConfig":{"NetworkMode":"host","PublishAllPorts":true,
+    "PortBindings":{"80/tcp":[{"HostPort":"80"}]}}})")).empty());
+  for (const char* bad : {R"({"x/tcp":[{}]})", R"({"80/tcp":[{"HostPort":"9-8"}]})", R"({"80/tcp":[{"HostPort":"x"}]})",
+                          R"({"80/tcp":[{"HostIp":"h"}]})", R"({"0/tcp":[{}]})", R"({"80/tcp":{}})"}) {
+    EXPECT_THROW(parse(std::string(R"({"HostConfig":{"PortBindings":)") + bad + "}}"), Error) << bad;
+  }
+}
+
+TEST(container_config, what_shares_anothers_network_has_nothing_of_its_own) {
+  const auto error = [](const std::string& top, const std::string& host) {
+    return error_of("{" + top + R"("HostConfig":{"NetworkMode":"container:a")" + host + "}}");
   };
-  EXPECT_EQ(error_of(endpoint("default", "bridge", "{}")), "accepted");
-  EXPECT_EQ(error_of(endpoint("host", "host", "null")), "accepted");
-  EXPECT_EQ(error_of(endpoint("host", "bridge", "{}")),
-            "not_implemented: NetworkingConfig.EndpointsConfig.bridge is not supported yet");
-  EXPECT_EQ(error_of(endpoint("default", "mine", "{}")),
-            "not_implemented: NetworkingConfig.EndpointsConfig.mine is not supported yet");
-  EXPECT_EQ(error_of(endpoint("default", "default", R"({"Aliases":["a"]})")),
-            "not_implemented: NetworkingConfig.EndpointsConfig.default.Aliases is not supported yet");
+  EXPECT_EQ(error("", ""), "accepted");
+  EXPECT_EQ(error(R"("Hostname":"h",)", ""), "invalid_argument: conflicting options: hostname and the network mode");
+  EXPECT_EQ(error("", R"(,"PublishAllPorts":true)"),
+            "invalid_argument: conflicting options: port publishing and the container type network mode");
+  EXPECT_EQ(error("", R"(,"Dns":["1.1.1.1"])"), "invalid_argument: conflicting options: dns and the network mode");
 }
 
 TEST(container_config, wrong_values_name_the_field) {

@@ -62,8 +62,10 @@ task::Task<void> ContainerManager::begin_run(std::shared_ptr<Container> containe
   std::optional<Error> failure;
   try {
     const SeccompFilters* const filters = options_.programs.is_crun ? &seccomp_filters_ : nullptr;
-    std::optional<std::string> profile = co_await task::blocking(
-        [this, &container, filters] { return write_bundle(*container, layers_of(*container), filters); });
+    const BundleNetwork network = co_await lease_network(container);
+    std::optional<std::string> profile = co_await task::blocking([this, &container, &network, filters] {
+      return write_bundle(*container, layers_of(*container), network, filters);
+    });
     const MonitorProcesses processes = co_await create_with_monitor(options_.programs, monitored(*container));
     UniqueFd monitor = open_process(processes.monitor_pid, processes.monitor_start_time);
     container->set_init_process(open_process(processes.init_pid, 0));
@@ -71,6 +73,7 @@ task::Task<void> ContainerManager::begin_run(std::shared_ptr<Container> containe
       co_await task::blocking(
           [&] { seccomp_filters_.learn(std::move(*profile), options_.programs.state_directory, container->id()); });
     }
+    co_await plug_network(container, processes.init_pid);
     if (container->log()) container->log()->set_live();
     container->open_streams();
     const std::int64_t started_ns = wall_now_ns();  // before the start: what is quick has ended when that returns
@@ -95,6 +98,7 @@ task::Task<void> ContainerManager::begin_run(std::shared_ptr<Container> containe
 task::Task<void> ContainerManager::undo_start(std::shared_ptr<Container> container, Error failure) {
   container->close_streams();
   co_await runtime_delete(options_.programs, container->id());
+  release_network(container);
   container->set_init_process(UniqueFd());
   if (container->log()) container->log()->set_ended();
   const ContainerState state = container->update_state([&](ContainerState& state) {
@@ -151,6 +155,7 @@ task::Task<void> ContainerManager::finish_run(std::shared_ptr<Container> contain
   tell_volumes(*container, false);
   const bool saved = co_await succeeds(container->id(), save_state(container));
   container->tell_exited(state.exit_code);
+  release_network(container);
   co_await runtime_delete(options_.programs, container->id());
   if (container->log()) co_await succeeds(container->id(), end_torn_record(container));
   // The bundle has the exit status, for the next daemon if the record has it not.

@@ -8,6 +8,7 @@
 #include "mgr/container/container_id.hpp"
 #include "mgr/container/container_volumes.hpp"
 #include "mgr/image/image_store.hpp"
+#include "mgr/network/network_manager.hpp"
 #include "mgr/image/remove_tree.hpp"
 #include "mgr/runtime/detached_overlay.hpp"
 #include "mgr/volume/volume_manager.hpp"
@@ -38,12 +39,14 @@ void check_runtime(const ContainerConfig& config, const RuntimePrograms& program
 }  // namespace
 
 ContainerManager::ContainerManager(task::Worker& worker, ContainerManagerOptions options, ImageStore& images,
-                                   VolumeManager& volumes, ContainerStore& store, EventBus& events)
+                                   VolumeManager& volumes, ContainerStore& store, NetworkManager& networks,
+                                   EventBus& events)
     : worker_(worker),
       options_(std::move(options)),
       images_(images),
       volumes_(volumes),
       store_(store),
+      networks_(networks),
       events_(events),
       scope_("mgr.ContainerManager", task::Scope::Kind::kRoot, log_failure) {}
 
@@ -58,6 +61,9 @@ ContainerPaths ContainerManager::paths_of(const std::string& id) const {
 task::Task<CreatedContainer> ContainerManager::create(std::string name, ContainerConfig config) {
   const Image image = co_await task::blocking([this, &config] { return images_.get(config.image); });
   config = resolve_with_image(std::move(config), image.config);
+  resolve_network(config);
+  ContainerState state;
+  state.network = SharedNetwork(networks_.resolve(config.host.network_mode, config.endpoints));
   check_runtime(config, options_.programs);
   add_volumes_from(config, [this](std::string_view other) { return find(other)->config()->mounts; });
   const std::string id = new_container_id();
@@ -78,7 +84,7 @@ task::Task<CreatedContainer> ContainerManager::create(std::string name, Containe
       make_container_directories(paths);
       hold_volumes(config, id, paths, image.id);
       container =
-          std::make_shared<Container>(id, name, wall_now_ns(), image.id, std::move(config), ContainerState{}, paths);
+          std::make_shared<Container>(id, name, wall_now_ns(), image.id, std::move(config), state, paths);
       store_.save(record_of(container->snapshot()));
     });
   } catch (...) {

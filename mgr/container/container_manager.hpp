@@ -31,7 +31,11 @@
 namespace quoll::mgr {
 
 class ImageStore;
+class NetworkManager;
 class VolumeManager;
+struct BundleNetwork;
+struct NetworkFileFacts;
+struct NetworkMember;
 
 struct ContainerManagerOptions {
   std::string root;                      // kept files: ROOT/containers/ID
@@ -71,7 +75,7 @@ struct StopRequest {
 class ContainerManager {
  public:
   ContainerManager(task::Worker& worker, ContainerManagerOptions options, ImageStore& images, VolumeManager& volumes,
-                   ContainerStore& store, EventBus& events);
+                   ContainerStore& store, NetworkManager& networks, EventBus& events);
   ~ContainerManager();
 
   // Takes up what an earlier daemon has left: running containers are watched on, ended ones marked, half-made ones
@@ -107,6 +111,10 @@ class ContainerManager {
   task::Task<Image> commit(std::shared_ptr<Container> container, CommitRequest request);
   // The lower layers of its root, the topmost first. Thread: any; blocks on the disk.
   std::vector<std::filesystem::path> layers_of(const Container& container) const;
+
+  // A container joins or leaves a network, now if it runs, and for its later runs.
+  task::Task<void> connect(std::shared_ptr<Container> container, std::string network, EndpointConfig config);
+  task::Task<void> disconnect(std::shared_ptr<Container> container, std::string network, bool force);
 
   // Tells those who follow events what happened to `container`; for what other managers do to it (exec, archive), too.
   void publish(const Container& container, std::string action, EventAttributes more = {}) const;
@@ -144,6 +152,18 @@ class ContainerManager {
   task::Task<void> mark_stopped_by_user(std::shared_ptr<Container> container);
   task::Task<void> start_with_daemon(std::shared_ptr<Container> container);
   task::Task<void> resume(std::shared_ptr<Container> container);
+  // container_network.cpp
+  void resolve_network(ContainerConfig& config) const;
+  task::Task<BundleNetwork> lease_network(std::shared_ptr<Container> container);
+  task::Task<void> plug_network(std::shared_ptr<Container> container, int init_pid);
+  void release_network(const std::shared_ptr<Container>& container);
+  bool is_namespace_shared(const std::string& id) const;
+  task::Task<void> change_network(std::shared_ptr<Container> container, ContainerNetwork network);
+  BundleNetwork network_of_other(const std::string& id) const;
+  NetworkFileFacts network_file_facts(const Container& container, const ContainerNetwork& network) const;
+  void tell_linked(const Container& started) const;
+  void publish_network(const Container& container, const ContainerNetwork& network, const char* action) const;
+
   task::Task<void> undo_start(std::shared_ptr<Container> container, Error failure);
   task::Task<void> remove_files(std::shared_ptr<Container> container);
   void watch(std::shared_ptr<Container> container, UniqueFd monitor);
@@ -171,6 +191,7 @@ class ContainerManager {
   ImageStore& images_;
   VolumeManager& volumes_;
   ContainerStore& store_;
+  NetworkManager& networks_;
   EventBus& events_;
 
   std::atomic<std::uint64_t> generation_{1};
@@ -185,5 +206,8 @@ class ContainerManager {
 
   task::Scope scope_;
 };
+
+// The container as networks know it.
+NetworkMember member_of(const Container& container);
 
 }  // namespace quoll::mgr

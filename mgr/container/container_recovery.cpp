@@ -10,6 +10,7 @@
 #include "mgr/image/image_store.hpp"
 #include "mgr/image/remove_tree.hpp"
 #include "mgr/volume/volume_manager.hpp"
+#include "mgr/network/network_manager.hpp"
 #include "mgr/wall_clock.hpp"
 #include "task/blocking.hpp"
 #include "task/combine.hpp"
@@ -27,9 +28,12 @@ constexpr auto kLogReopenWait = std::chrono::milliseconds(200);
 task::Task<void> ContainerManager::open() {
   log_watcher_.start(worker_);
   co_await task::blocking([this] { make_init_layer(init_layer()); });
-  const auto records = co_await task::blocking([this] { return store_.load_all(); });
-  for (const ContainerRecord& record : records) {
+  auto records = co_await task::blocking([this] { return store_.load_all(); });
+  for (ContainerRecord& record : records) {
     const ContainerPaths paths = paths_of(record.id);
+    if (record.state.network->attachments.empty()) {  // of a daemon that had no networks, or a container's
+      record.state.network = SharedNetwork(networks_.resolve(record.config.host.network_mode, {}));
+    }
     // A removal that was cut short may have left the record and little else, which does not keep it from being removed.
     std::filesystem::create_directories(paths.log_directory());
     auto container = std::make_shared<Container>(record.id, record.name, record.created_ns, record.image_id,
@@ -60,6 +64,7 @@ task::Task<void> ContainerManager::open() {
       }
     }
   });
+  co_await networks_.settle();
   co_await task::blocking([this] {
     images_.release_unused([this] { return image_users(); });
     for (const std::string& id : images_.damaged()) {
@@ -87,6 +92,8 @@ task::Task<void> ContainerManager::take_up(std::shared_ptr<Container> container)
   }
   if (co_await take_up_running(container)) co_return;
   // No process is left, or only one of a start that nobody was told of.
+  container->update_state(
+      [](ContainerState& state) { state.network = SharedNetwork(without_run(*state.network)); });
   const bool bundle_left = std::filesystem::exists(container->paths().bundle);
   if (bundle_left) co_await runtime_delete(options_.programs, container->id());
   if (status == ContainerStatus::kRestarting) {
@@ -123,11 +130,13 @@ task::Task<bool> ContainerManager::take_up_running(std::shared_ptr<Container> co
       changing.mark_running(processes->init_pid, wall_now_ns());
       changing.monitor_pid = processes->monitor_pid;
       changing.monitor_start_time = processes->monitor_start_time;
+      if (auto network = read_left_network(container->paths().bundle)) changing.network = SharedNetwork(*network);
     });
     co_await save_state(container);
     state = container->state();
   }
   if (!monitor) co_return false;
+  networks_.take_up(member_of(*container), *state.network);
   container->set_init_process(open_process(state.pid, 0));
   container->cleaned_up().reset();
   container->open_streams();

@@ -210,6 +210,7 @@ nlohmann::json state_to_json(const ContainerState& state) {
       {"restart_count", state.restart_count},
       {"restart_delay_ms", state.restart_delay_ms},
       {"stopped_by_user", state.stopped_by_user},
+      {"network", to_json(*state.network)},
   };
 }
 
@@ -228,6 +229,8 @@ ContainerState state_from_json(const nlohmann::json& json) try {
   state.restart_count = json.value("restart_count", 0);
   state.restart_delay_ms = json.value("restart_delay_ms", int64_t{0});
   state.stopped_by_user = json.value("stopped_by_user", false);
+  // Not in the records of daemons that had no networks.
+  if (json.contains("network")) state.network = SharedNetwork(container_network_from_json(json["network"]));
   return state;
 } catch (const nlohmann::json::exception& error) {
   throw Error(ErrorClass::kInvalidArgument, std::string("stored container state: ") + error.what());

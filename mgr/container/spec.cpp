@@ -13,9 +13,12 @@ using nlohmann::json;
 constexpr const char* kOciVersion = "1.0.2";
 constexpr int64_t kCpuPeriodUs = 100'000;
 
-json namespaces(const HostConfig& host, const HostFacts& facts) {
+json namespaces(const HostConfig& host, const HostFacts& facts, const std::string& network_namespace) {
   json list = json::array({{{"type", "mount"}}});
-  if (host.network_mode != "host") list.push_back({{"type", "network"}});
+  if (host.network_mode != "host") {
+    list.push_back({{"type", "network"}});
+    if (!network_namespace.empty()) list.back()["path"] = network_namespace;
+  }
   if (host.uts_mode != "host") list.push_back({{"type", "uts"}});
   if (host.pid_mode != "host") list.push_back({{"type", "pid"}});
   if (host.ipc_mode != "host") list.push_back({{"type", "ipc"}});
@@ -51,7 +54,8 @@ json cpu(const HostConfig& host) {
 
 json sysctls(const ContainerConfig& config, const HostFacts& facts) {
   json all = json::object();
-  if (config.host.network_mode != "host") all = facts.default_sysctls;
+  const std::string& mode = config.host.network_mode;
+  if (mode != "host" && !mode.starts_with("container:")) all = facts.default_sysctls;
   if (!config.domainname.empty() && config.host.uts_mode != "host") all["kernel.domainname"] = config.domainname;
   for (const auto& [key, value] : config.host.sysctls) all[key] = value;
   return all;
@@ -118,7 +122,7 @@ json spec_linux(const ContainerConfig& config, const SpecInput& input, const Hos
                 std::vector<std::string>& warnings) {
   const HostConfig& host = config.host;
   json section = {
-      {"namespaces", namespaces(host, facts)},
+      {"namespaces", namespaces(host, facts, input.network_namespace)},
       {"cgroupsPath", input.cgroup},
       {"resources", spec_limits(host, facts, warnings)},
   };

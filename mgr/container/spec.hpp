@@ -19,6 +19,7 @@ struct SpecInput {
   std::string rootfs;    // required: absolute path of the root tree, mounted by the time the runtime runs
   std::string cgroup;    // required: below the root of each hierarchy
   std::string hostname;  // see effective_hostname()
+  std::string network_namespace;  // to join another container's; empty: one of its own, or the host's
   ContainerFilePaths files;
   ContainerUser user;  // see lookup_user()
 };

@@ -29,7 +29,20 @@ std::string read_or_empty(const char* path) {
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
-std::string hosts_text(const ContainerConfig& config, std::string_view hostname, std::string_view address,
+// The lines that networks put into hosts.
+std::vector<std::string> network_lines(const ContainerConfig& config, std::string_view hostname,
+                                       const NetworkFileFacts& network) {
+  std::vector<std::string> lines;
+  for (const auto& [address, names] : network.links) lines.push_back(address + "\t" + names);
+  for (const std::string& address : network.addresses) {
+    std::string line = address + "\t";
+    if (!config.domainname.empty()) line.append(hostname).append(".").append(config.domainname).append(" ");
+    lines.push_back(line.append(hostname));
+  }
+  return lines;
+}
+
+std::string hosts_text(const ContainerConfig& config, std::string_view hostname, const NetworkFileFacts& network,
                        const HostFiles& host) {
   std::string text(kLocalHosts);
   if (config.host.network_mode == "host" && !host.hosts.empty()) {
@@ -40,18 +53,15 @@ std::string hosts_text(const ContainerConfig& config, std::string_view hostname,
     const size_t colon = extra.find(':');
     text.append(extra, colon + 1).append("\t").append(extra, 0, colon).append("\n");
   }
-  if (!address.empty()) {
-    text.append(address).append("\t");
-    if (!config.domainname.empty()) text.append(hostname).append(".").append(config.domainname).append(" ");
-    text.append(hostname).append("\n");
-  }
+  for (const std::string& line : network_lines(config, hostname, network)) text.append(line).append("\n");
   return text;
 }
 
 // A resolver on the host's loopback cannot be reached from another network namespace.
 bool is_loopback(std::string_view address) { return address.starts_with("127.") || address == "::1"; }
 
-std::string resolv_conf_text(const HostConfig& host, const std::string& of_host) {
+std::string resolv_conf_text(const HostConfig& host, const std::vector<std::string>& name_servers,
+                             const std::string& of_host) {
   std::string kept, search, options;
   std::istringstream lines(of_host);
   for (std::string line; std::getline(lines, line);) {
@@ -59,11 +69,14 @@ std::string resolv_conf_text(const HostConfig& host, const std::string& of_host)
     std::string keyword, first;
     words >> keyword >> first;
     const bool is_unreachable = host.network_mode != "host" && is_loopback(first);
-    if (keyword == "nameserver" && host.dns.empty() && !is_unreachable) kept.append(line).append("\n");
+    if (keyword == "nameserver" && host.dns.empty() && name_servers.empty() && !is_unreachable)
+      kept.append(line).append("\n");
     if ((keyword == "search" || keyword == "domain") && host.dns_search.empty()) search = line + "\n";
     if (keyword == "options" && host.dns_options.empty()) options.append(line).append("\n");
   }
-  for (const std::string& server : host.dns) kept.append("nameserver ").append(server).append("\n");
+  // A network's own name server asks those that the client has named.
+  for (const std::string& server : name_servers.empty() ? host.dns : name_servers)
+    kept.append("nameserver ").append(server).append("\n");
   // A single dot is how clients ask for no search list at all.
   if (!host.dns_search.empty() && host.dns_search != std::vector<std::string>{"."}) {
     search = "search";
@@ -74,6 +87,8 @@ std::string resolv_conf_text(const HostConfig& host, const std::string& of_host)
     options = "options";
     for (const std::string& option : host.dns_options) options.append(" ").append(option);
     options.append("\n");
+  } else if (!name_servers.empty()) {
+    options.append("options ndots:0\n");
   }
   return kept + search + options;
 }
@@ -96,10 +111,28 @@ std::string write_file(const std::string& path, std::string_view text) {
 
 HostFiles read_host_files() { return {read_or_empty("/etc/hosts"), read_or_empty("/etc/resolv.conf")}; }
 
-ContainerFiles container_files(const ContainerConfig& config, std::string_view hostname, std::string_view address,
-                               const HostFiles& host) {
-  return {std::string(hostname) + "\n", hosts_text(config, hostname, address, host),
-          resolv_conf_text(config.host, host.resolv_conf)};
+ContainerFiles container_files(const ContainerConfig& config, std::string_view hostname,
+                               const NetworkFileFacts& network, const HostFiles& host) {
+  return {std::string(hostname) + "\n", hosts_text(config, hostname, network, host),
+          resolv_conf_text(config.host, network.name_servers, host.resolv_conf)};
+}
+
+std::string edit_hosts(const std::string& hosts, const ContainerConfig& config, std::string_view hostname,
+                       const NetworkFileFacts& gone, const NetworkFileFacts& come) {
+  const std::vector<std::string> old_lines = network_lines(config, hostname, gone);
+  const auto is_gone = [&](const std::string& line) {
+    // A linked container may have had any address.
+    const std::string names = line.substr(std::min(line.find('\t'), line.size() - 1) + 1);
+    return std::find(old_lines.begin(), old_lines.end(), line) != old_lines.end() ||
+           std::any_of(gone.links.begin(), gone.links.end(), [&](const auto& link) { return link.second == names; });
+  };
+  std::string text;
+  std::istringstream lines(hosts);
+  for (std::string line; std::getline(lines, line);) {
+    if (line.empty() || !is_gone(line)) text.append(line).append("\n");
+  }
+  for (const std::string& line : network_lines(config, hostname, come)) text.append(line).append("\n");
+  return text;
 }
 
 ContainerFilePaths write_container_files(const std::string& dir, const ContainerFiles& files) {

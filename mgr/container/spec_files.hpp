@@ -3,6 +3,8 @@
 
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "mgr/container/container_config.hpp"
 
@@ -25,9 +27,21 @@ struct HostFiles {
 
 HostFiles read_host_files();
 
-// What the container's files shall say. `address` is the container's own; empty if it has none.
-ContainerFiles container_files(const ContainerConfig& config, std::string_view hostname, std::string_view address,
-                               const HostFiles& host);
+// What networks have to say in them.
+struct NetworkFileFacts {
+  std::vector<std::string> addresses;                      // the container's own
+  std::vector<std::pair<std::string, std::string>> links;  // address, and the names of a linked container
+  std::vector<std::string> name_servers;                   // of its networks; empty: the host's
+};
+
+// What the container's files shall say.
+ContainerFiles container_files(const ContainerConfig& config, std::string_view hostname,
+                               const NetworkFileFacts& network, const HostFiles& host);
+
+// `hosts` with the lines of `gone` taken out and those of `come` put in; what else the container has written there
+// stays.
+std::string edit_hosts(const std::string& hosts, const ContainerConfig& config, std::string_view hostname,
+                       const NetworkFileFacts& gone, const NetworkFileFacts& come);
 
 // Writes them into `dir` as hostname, hosts and resolv.conf, for every user of the container to read.
 //

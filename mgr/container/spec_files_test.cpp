@@ -24,16 +24,17 @@ const HostFiles kHost = {"127.0.0.1 host-only",
                          "nameserver 127.0.0.53\nnameserver 9.9.9.9\nsearch corp.example\noptions edns0\n"};
 
 std::string resolv_conf(const std::string& host_fields) {
-  return container_files(parse(host_fields), "web", "", kHost).resolv_conf;
+  return container_files(parse(host_fields), "web", {}, kHost).resolv_conf;
 }
 
 TEST(container_files, the_host_name_is_a_line) {
-  EXPECT_EQ(container_files(parse(""), "web", "", kHost).hostname, "web\n");
+  EXPECT_EQ(container_files(parse(""), "web", {}, kHost).hostname, "web\n");
 }
 
 TEST(container_files, hosts_has_localhost_extra_hosts_and_the_container) {
   const std::string hosts =
-      container_files(parse(R"("ExtraHosts":["db:10.0.0.2","six:::7"])", "ex.org"), "web", "10.0.0.9", kHost).hosts;
+      container_files(parse(R"("ExtraHosts":["db:10.0.0.2","six:::7"])", "ex.org"), "web", {.addresses = {"10.0.0.9"}}, kHost)
+          .hosts;
   EXPECT_TRUE(hosts.starts_with("127.0.0.1\tlocalhost\n::1\tlocalhost"));
   EXPECT_TRUE(hosts.ends_with("10.0.0.2\tdb\n::7\tsix\n10.0.0.9\tweb.ex.org web\n")) << hosts;
   EXPECT_EQ(hosts.find("host-only"), std::string::npos);
@@ -41,9 +42,26 @@ TEST(container_files, hosts_has_localhost_extra_hosts_and_the_container) {
 
 TEST(container_files, with_the_hosts_network_its_files_are_copied) {
   const ContainerFiles files =
-      container_files(parse(R"("NetworkMode":"host","ExtraHosts":["db:10.0.0.2"])"), "vm", "", kHost);
+      container_files(parse(R"("NetworkMode":"host","ExtraHosts":["db:10.0.0.2"])"), "vm", {}, kHost);
   EXPECT_EQ(files.hosts, "127.0.0.1 host-only\n10.0.0.2\tdb\n");
   EXPECT_EQ(files.resolv_conf, kHost.resolv_conf);
+}
+
+TEST(container_files, an_edit_of_hosts_changes_the_networks_lines_alone) {
+  const ContainerConfig config = parse("");
+  const NetworkFileFacts before{.addresses = {"10.0.0.9"}, .links = {{"10.0.0.2", "db store"}}};
+  const NetworkFileFacts after{.addresses = {"10.0.0.9", "10.1.0.3"}};
+  const std::string hosts = container_files(config, "web", before, kHost).hosts + "1.2.3.4\tmine\n";
+  const std::string edited = edit_hosts(hosts, config, "web", before, after);
+  EXPECT_TRUE(edited.ends_with("1.2.3.4\tmine\n10.0.0.9\tweb\n10.1.0.3\tweb\n")) << edited;
+  EXPECT_EQ(edited.find("store"), std::string::npos);
+  EXPECT_TRUE(edited.starts_with("127.0.0.1\tlocalhost\n"));
+}
+
+TEST(container_files, a_networks_own_name_server_takes_the_place_of_all_others) {
+  const NetworkFileFacts network{.name_servers = {"172.20.0.1"}};
+  EXPECT_EQ(container_files(parse(R"("Dns":["1.1.1.1"])"), "web", network, kHost).resolv_conf,
+            "nameserver 172.20.0.1\nsearch corp.example\noptions edns0\noptions ndots:0\n");
 }
 
 TEST(container_files, a_resolver_on_the_hosts_loopback_is_left_out) {

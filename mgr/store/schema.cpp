@@ -22,6 +22,14 @@ constexpr auto kMigrations = std::to_array<Migration>({
         labels     TEXT NOT NULL
       ) STRICT, WITHOUT ROWID;
     )sql"},
+    {3, R"sql(
+      CREATE TABLE networks (
+        id         TEXT PRIMARY KEY,
+        name       TEXT NOT NULL UNIQUE,
+        created_ns INTEGER NOT NULL,
+        document   TEXT NOT NULL
+      ) STRICT, WITHOUT ROWID;
+    )sql"},
 });
 
 }  // namespace

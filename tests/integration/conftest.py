@@ -10,7 +10,14 @@ import subprocess
 
 import pytest
 
+import netns
 from daemon import Daemon, TREE
+
+
+def pytest_configure(config):
+    # Before anything else is started: daemons, clients and tests talk to each other on its loopback.
+    if not config.option.collectonly:
+        netns.enter_private_network()
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,7 @@ import tempfile
 import docker
 
 import leftovers
+import netns
 from http_client import HttpClient
 from waiting import eventually
 
@@ -284,11 +285,20 @@ class Daemon:
             return ["quolld convicts tasks of its own:\n" + debug.get("/debug/leaks?grace=0&blocked=0").text]
         return []
 
+    def installation(self):
+        with open(os.path.join(self.root, "engine-id")) as file:
+            return file.read().strip()
+
     def _leftovers(self):
         """In words, what is still there after a while: a monitor may need a moment to end."""
+        installation = self.installation()
+
         def found():
             monitors = leftovers.monitor_processes(self.base)
             return ([f"monitor left: {pid}: {line}" for pid, line in monitors.items()] +
+                    [f"link left: {link}" for link in netns.own_links(installation)] +
+                    [f"firewall table left: {table}" for table in netns.own_tables(installation)] +
+                    [f"name server left: {pid}" for pid in netns.name_servers(self.base)] +
                     [f"mount left: {point}" for point in leftovers.mounts_below(self.base)] +
                     [f"cgroup left: {path}" for path in sorted(leftovers.cgroups_below(self.cgroup_parent))])
         try:

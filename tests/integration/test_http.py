@@ -212,7 +212,7 @@ def test_other_versions_are_refused_in_docker_s_words(daemon, version, words):
     answer = daemon.http.get(f"/{version}/containers/json").expect(400)
     assert answer.json() == {"message": words}
     # A route that is not there yet, too.
-    assert daemon.http.get(f"/{version}/networks").expect(400).json() == {"message": words}
+    assert daemon.http.get(f"/{version}/swarm").expect(400).json() == {"message": words}
 
 
 @pytest.mark.parametrize("method, path", [
