@@ -43,6 +43,12 @@ void declare(CLI::App& app, TopOptions& options) {
   app.add_option("-n,--iterations", options.iterations, "end after that many pictures")->check(CLI::PositiveNumber);
 }
 
+void declare(CLI::App& app, LeaksOptions& options) {
+  add_pid(app, options.pid);
+  app.add_option("--grace", options.grace, "how long a task may live on after its client has left: 10s");
+}
+void declare(CLI::App& app, StatsOptions& options) { add_pid(app, options.pid); }
+
 // IMAGE and what follows are taken as they stand, from what the parser leaves over: options among them are the
 // command's own, and the library's special readings of "[a,b]" and "{}" do not apply.
 void declare(CLI::App& app, RunOptions& options) {
@@ -124,6 +130,8 @@ void add_commands(CLI::App& app, Command& into) {
   add_command<TreeOptions>(app, into, "tree", "the daemon's live tasks, each below the one that spawned it");
   add_command<TopOptions>(app, into, "top",
                           "the daemon's live tasks, again and again: what runs and what waits longest");
+  add_command<LeaksOptions>(app, into, "leaks", "tasks that can never end, and why; exit status 1 if there are any");
+  add_command<StatsOptions>(app, into, "stats", "the daemon's tasks by state, memory, descriptors and threads");
   add_command<RunOptions>(app, into, "run", "create a container and start it");
   add_command<PsOptions>(app, into, "ps", "list containers");
   add_command<LogsOptions>(app, into, "logs", "what a container has written");

@@ -32,6 +32,14 @@ struct TopOptions {
   int iterations = 0;  // 0: for ever on a terminal, else once
 };
 
+struct LeaksOptions {
+  int pid = 0;
+  std::string grace;  // how long a task may outlive its client; empty: the daemon's own
+};
+struct StatsOptions {
+  int pid = 0;
+};
+
 struct RunOptions {
   bool detach = false;
   bool remove = false;
@@ -92,9 +100,9 @@ struct RemoveImageOptions {
 struct VersionOptions {};
 struct InfoOptions {};
 
-using Command = std::variant<std::monostate, StackOptions, TasksOptions, TreeOptions, TopOptions, RunOptions, PsOptions,
-                             LogsOptions, StopOptions, KillOptions, RemoveOptions, WaitOptions, ImagesOptions,
-                             LoadOptions, RemoveImageOptions, VersionOptions, InfoOptions>;
+using Command = std::variant<std::monostate, StackOptions, TasksOptions, TreeOptions, TopOptions, LeaksOptions,
+                             StatsOptions, RunOptions, PsOptions, LogsOptions, StopOptions, KillOptions, RemoveOptions,
+                             WaitOptions, ImagesOptions, LoadOptions, RemoveImageOptions, VersionOptions, InfoOptions>;
 
 struct Arguments {
   std::string host;

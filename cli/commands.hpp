@@ -27,6 +27,9 @@ task::Task<int> execute(Context& context, const StackOptions& options);
 task::Task<int> execute(Context& context, const TasksOptions& options);
 task::Task<int> execute(Context& context, const TreeOptions& options);
 task::Task<int> execute(Context& context, const TopOptions& options);
+// health_commands.cpp
+task::Task<int> execute(Context& context, const LeaksOptions& options);
+task::Task<int> execute(Context& context, const StatsOptions& options);
 // Where to ask: --debug-host, or the process's own listener.
 task::Task<std::string> debug_host_of(Context& context, int pid);
 

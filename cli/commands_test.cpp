@@ -60,6 +60,35 @@ TEST(commands, a_daemon_that_is_not_there_is_named_with_its_remedy) {
   EXPECT_EQ(std::count(outcome.error.begin(), outcome.error.end(), '\n'), 1) << "said once, not for each name";
 }
 
+TEST(commands, leaks_are_shown_and_said_by_the_exit_code) {
+  FakeDaemon daemon;
+  daemon.answer("GET", "/debug/leaks", 200, "leak (no sender): because\n", "text/plain");
+  const Outcome outcome = daemon.run(LeaksOptions{.grace = "5s"});
+  EXPECT_EQ(outcome.exit_code, 1);
+  EXPECT_EQ(outcome.out, "leak (no sender): because\n");
+  EXPECT_THAT(daemon.requests, ElementsAre("GET /debug/leaks?grace=5s"));
+}
+
+TEST(commands, no_leaks_is_a_line_and_status_0) {
+  FakeDaemon daemon;
+  daemon.answer("GET", "/debug/leaks", 200, "", "text/plain");
+  EXPECT_EQ(daemon.run(LeaksOptions{}).exit_code, 0);
+  EXPECT_THAT(daemon.run(LeaksOptions{}).out, HasSubstr("no leaks"));
+}
+
+TEST(commands, stats_come_from_the_metrics) {
+  FakeDaemon daemon;
+  daemon.answer("GET", "/metrics", 200,
+                "quoll_tasks{state=\"IO wait\"} 2\nquoll_tasks{state=\"sleep\"} 5\nprocess_open_fds 17\n"
+                "process_max_fds 1024\nprocess_resident_memory_bytes 12000000\n",
+                "text/plain");
+  const Outcome outcome = daemon.run(StatsOptions{});
+  EXPECT_EQ(outcome.exit_code, 0);
+  EXPECT_THAT(outcome.out, HasSubstr("tasks             7\n  sleep           5\n  IO wait         2\n"));
+  EXPECT_THAT(outcome.out, HasSubstr("17 of 1024"));
+  EXPECT_THAT(outcome.out, HasSubstr("12MB"));
+}
+
 TEST(commands, logs_go_to_the_stream_that_they_came_from) {
   FakeDaemon daemon;
   daemon.answer("GET", "/containers/{id}/logs", 200, frame(1, "one\n") + frame(2, "oops\n") + frame(1, "two\n"),
@@ -179,22 +208,21 @@ TEST(commands, a_dump_that_misses_a_worker_says_so) {
 
 TEST(commands, tasks_are_a_line_each) {
   FakeDaemon daemon;
-  const json answer{
-      {"tasks",
-       {{{"id", 7},
-         {"state", "chan receive"},
-         {"wait_ms", 200000},
-         {"name", "http.Server: connection"},
-         {"request",
-          {{"method", "GET"},
-           {"route", "/containers/{id}/logs"},
-           {"path", "/containers/bg/logs"},
-           {"client", "unix:pid=1,uid=0"}}},
-         {"stack",
-          {{{"function", "quoll::task::AsyncFd::readable"}, {"file", "fd.cpp"}, {"line", 1}},
-           {{"function", "quoll::mgr::LogFollower::next"}, {"file", "x.cpp"}, {"line", 1}}}}},
-        {{"id", 8}, {"state", "running"}, {"wait_ms", 0}, {"name", "debug"}, {"stack", json::array()}}}},
-      {"dump", {{"silent_workers", {{{"name", "worker-0"}, {"running", 9}}}}}}};
+  const json answer{{"tasks",
+                     {{{"id", 7},
+                       {"state", "chan receive"},
+                       {"wait_ms", 200000},
+                       {"name", "http.Server: connection"},
+                       {"request",
+                        {{"method", "GET"},
+                         {"route", "/containers/{id}/logs"},
+                         {"path", "/containers/bg/logs"},
+                         {"client", "unix:pid=1,uid=0"}}},
+                       {"stack",
+                        {{{"function", "quoll::task::AsyncFd::readable"}, {"file", "fd.cpp"}, {"line", 1}},
+                         {{"function", "quoll::mgr::LogFollower::next"}, {"file", "x.cpp"}, {"line", 1}}}}},
+                      {{"id", 8}, {"state", "running"}, {"wait_ms", 0}, {"name", "debug"}, {"stack", json::array()}}}},
+                    {"dump", {{"silent_workers", {{{"name", "worker-0"}, {"running", 9}}}}}}};
   daemon.answer("GET", "/debug/tasks", 200, answer.dump());
   const Outcome outcome = daemon.run(TasksOptions{});
   EXPECT_EQ(outcome.exit_code, 0) << outcome.error;

@@ -25,6 +25,21 @@ std::optional<double> unit_ns(std::string_view unit) {
   throw Error(ErrorClass::kInvalidArgument, std::move(message));
 }
 
+// "17" or "17,21,30".
+std::unordered_set<std::uint64_t> parse_ids(std::string_view text) {
+  std::unordered_set<std::uint64_t> ids;
+  const char* const end = text.data() + text.size();
+  for (const char* at = text.data();; ++at) {
+    std::uint64_t id = 0;
+    const auto parsed = std::from_chars(at, end, id);
+    if (parsed.ec != std::errc() || id == 0) refuse("id", text, "ids of tasks, with commas between them");
+    ids.insert(id);
+    at = parsed.ptr;
+    if (at == end) return ids;
+    if (*at != ',') refuse("id", text, "ids of tasks, with commas between them");
+  }
+}
+
 }  // namespace
 
 std::optional<std::chrono::nanoseconds> parse_duration(std::string_view text) {
@@ -78,6 +93,9 @@ DumpOptions parse_dump_options(const QueryLookup& query) {
     if (parsed.ec != std::errc() || parsed.ptr != text->data() + text->size() || options.request == 0) {
       refuse("request", *text, "the id of a request");
     }
+  }
+  if (const auto text = query("id"); text && !text->empty()) {
+    options.only = std::make_shared<const std::unordered_set<std::uint64_t>>(parse_ids(*text));
   }
   if (const auto files = query("files"); files && !files->empty()) {
     if (*files != "go") refuse("files", *files, "\"go\"");

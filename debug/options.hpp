@@ -24,7 +24,7 @@ struct DumpOptions {
   std::optional<task::TaskState> state;
   std::chrono::nanoseconds min_wait{0};  // in its state; tasks that run have waited for nothing
   std::uint64_t request = 0;             // only tasks that work for it; 0: all
-  std::shared_ptr<const std::unordered_set<std::uint64_t>> only;  // only these tasks; null: all. Not of the query
+  std::shared_ptr<const std::unordered_set<std::uint64_t>> only;  // only these tasks; null: all
   std::string_view mark;  // one more word on each task of the debug=2 text; of static storage
   FileNames files = FileNames::kReal;
   // A worker that is silent for longer is reported instead of waited for. Not a parameter of the query.

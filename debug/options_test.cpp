@@ -57,7 +57,9 @@ TEST(options, reads_what_the_query_has) {
   EXPECT_EQ(all.state, task::TaskState::kIoWait);
   EXPECT_EQ(all.min_wait, std::chrono::minutes(2));
   EXPECT_EQ(all.files, FileNames::kGo);
+  EXPECT_EQ(*parse({{"id", "17,4"}}).only, (std::unordered_set<std::uint64_t>{4, 17}));
   const DumpOptions none = parse({});
+  EXPECT_EQ(none.only, nullptr);
   EXPECT_EQ(none.match, "");
   EXPECT_EQ(none.state, std::nullopt);
   EXPECT_EQ(none.min_wait.count(), 0);
@@ -68,6 +70,9 @@ TEST(options, refuses_values_that_it_does_not_know_and_says_what_it_wants) {
   EXPECT_EQ(refusal({{"min_wait", "soon"}}),
             "invalid value for \"min_wait\": \"soon\" - must be a duration like 500ms, 30s or 2m");
   EXPECT_NE(refusal({{"state", "asleep"}}).find("one of: idle, runnable"), std::string::npos);
+  for (const char* bad : {"x", "0", "1,", ",1", "1,,2", "1;2", "-1"}) {
+    EXPECT_NE(refusal({{"id", bad}}).find("ids of tasks"), std::string::npos) << bad;
+  }
   EXPECT_NE(refusal({{"files", "c"}}).find("\"go\""), std::string::npos);
 }
 

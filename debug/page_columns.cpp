@@ -77,7 +77,6 @@ void PageColumns::add(const TaskSummary& task) {
   columns_[kRequest].add(request_of(task));
   columns_[kCancel].add(
       task.cancel_reason == task::CancelReason::kNone ? -1 : cancels_.number_of(task::to_string(task.cancel_reason)));
-  columns_[kHeldBy].add(static_cast<std::int64_t>(task.holder_id()));
   note_ended(task);
 }
 

@@ -38,7 +38,7 @@ class PageColumns {
     std::string values;  // "1,2,3"
     void add(std::int64_t value);
   };
-  enum { kId, kState, kWaitMs, kAgeMs, kParent, kName, kWorker, kStack, kRequest, kCancel, kHeldBy };
+  enum { kId, kState, kWaitMs, kAgeMs, kParent, kName, kWorker, kStack, kRequest, kCancel };
 
   void note_ended(const TaskSummary& task);
   std::int64_t stack_of(const TaskSummary& task);
@@ -53,9 +53,8 @@ class PageColumns {
   std::unordered_map<std::uint64_t, std::int64_t> request_numbers_;
   Texts states_, names_, workers_, cancels_;
   Texts places_, stacks_, requests_;  // JSON of each
-  std::vector<Column> columns_ = {{"id", {}},      {"state", {}},  {"wait_ms", {}}, {"age_ms", {}},
-                                  {"parent", {}},  {"name", {}},   {"worker", {}},  {"stack", {}},
-                                  {"request", {}}, {"cancel", {}}, {"held_by", {}}};
+  std::vector<Column> columns_ = {{"id", {}},   {"state", {}},  {"wait_ms", {}}, {"age_ms", {}},  {"parent", {}},
+                                  {"name", {}}, {"worker", {}}, {"stack", {}},   {"request", {}}, {"cancel", {}}};
 };
 
 }  // namespace quoll::debug

@@ -5,6 +5,7 @@
 
 const ROW = 24;             // the height of a row, as page.css has it
 const ASK_MS = 2000;        // between two questions; more where an answer takes long to work through
+const LEAKS_MS = 10000;     // between two questions for leaks
 const HISTORY_MAX = 300;    // samples in the timeline
 const STATES = {            // the colour of each state, by its name in page.css
   'running': 'running', 'runnable': 'runnable', 'idle': 'idle', 'IO wait': 'io', 'sleep': 'sleep',
@@ -162,7 +163,7 @@ class List {
       cell.className = (column.number ? 'number ' : '') + (column.code ? 'code' : '');
       cell.style.paddingLeft = column.id === cells.indented ? `${8 + cells.indent}px` : '';
       if (cell.textContent !== text) { cell.textContent = text; cell.title = text; }
-      if (column.state && text) dot(cell, text);
+      if (column.state && text) dot(cell, cells.dot);
     });
   }
   choose(index) {
@@ -210,7 +211,8 @@ function taskColumns(sortable) {
 
 function taskCells(s, row) {
   const request = s.request(row);
-  return {id: s.tasks.id[row], state: s.state(row), wait: s.active(row) ? '' : duration(s.tasks.wait_ms[row]), name: s.name(row),
+  const cancel = s.tasks.cancel[row];
+  return {id: s.tasks.id[row], dot: s.state(row), state: s.state(row) + (cancel < 0 ? '' : `, ${s.cancels[cancel]}`), wait: s.active(row) ? '' : duration(s.tasks.wait_ms[row]), name: s.name(row),
     function: s.function(row), request: request ? `${request.method} ${request.route || request.path}` : '',
     container: request ? request.container : '', age: duration(s.tasks.age_ms[row])};
 }
@@ -322,15 +324,13 @@ function diffView(s, rows, base) {
     task: (i) => lines[i].from.tasks.id[lines[i].row]};
 }
 
-function verdictsOf(answer) {
-  return answer.verdicts.map((verdict) => ({id: verdict.task.id, verdict: verdict.kind, name: verdict.task.name, reason: verdict.reason}));
-}
-
+// Of a leak the whole task is known: it may be gone from the list by the time that somebody looks.
 function leaksView(leaks) {
-  return {name: 'leaks', count: leaks.length, key: (i) => leaks[i].id, indexOf: (id) => leaks.findIndex((leak) => leak.id === id),
-    columns: [{id: 'id', title: 'ID', width: '80px', number: true}, {id: 'verdict', title: 'Verdict', width: '16%'},
-      {id: 'name', title: 'Name', width: '16%'}, {id: 'reason', title: 'Because'}],
-    cells: (i) => leaks[i], task: (i) => leaks[i].id, leak: (i) => leaks[i]};
+  const ids = leaks.map((leak) => leak.task.id);
+  return {name: 'leaks', count: leaks.length, key: (i) => ids[i], indexOf: (id) => ids.indexOf(id),
+    columns: [{id: 'id', title: 'ID', width: '80px', number: true}, {id: 'kind', title: 'Verdict', width: '110px'},
+      {id: 'name', title: 'Name', width: '18%'}, {id: 'reason', title: 'Because'}],
+    cells: (i) => ({id: ids[i], kind: leaks[i].kind, name: leaks[i].task.name, reason: leaks[i].reason}), task: (i) => ids[i]};
 }
 
 // -- the page --
@@ -414,10 +414,14 @@ class Page {
     const turn = this.turn = (this.turn || 0) + 1;
     let worked = 0;
     try {
-      const [tasks, leaks] = await Promise.all([fetch('page.json' + this.query), fetch('leaks?format=json')]);
+      const tasks = await fetch('page.json' + this.query);
       if (!tasks.ok) throw new Error(await tasks.text());
       const text = await tasks.text();
-      const verdicts = leaks.ok ? verdictsOf(await leaks.json()) : null;
+      // A verdict takes the daemon two looks at every task: it is asked for less often, unless somebody waits for it.
+      const due = this.tab === 'leaks' || !(performance.now() - this.judgedAt < LEAKS_MS);
+      const leaks = due ? await fetch('leaks?format=json') : null;
+      const verdicts = leaks === null ? this.leaks : leaks.ok ? (await leaks.json()).verdicts : null;
+      if (due) this.judgedAt = performance.now();
       if (this.paused || turn !== this.turn) return;
       const started = performance.now();
       this.snapshot = new Snapshot(JSON.parse(text));
@@ -534,7 +538,7 @@ class Page {
     const id = view.stack ? undefined : view.task(index);
     if (!view.stack && id === undefined) return;
     const stack = view.stack && view.key(index);
-    this.opened = view.stack ? () => this.openStack(stack) : () => this.openTask(id, view.leak && view.leak(index));
+    this.opened = view.stack ? () => this.openStack(stack) : () => this.openTask(id);
     this.opened();
     this.draw();
   }
@@ -543,7 +547,8 @@ class Page {
     if (this.details.hidden || this.details.contains(document.activeElement)) return;
     if (getSelection().toString() === '') this.opened();
   }
-  openTask(id, leak) {
+  openTask(id) {
+    const leak = this.leaks?.find((leak) => leak.task.id === id);
     const s = this.snapshot.rowOf(id) !== undefined ? this.snapshot : this.base;
     const row = s && s.rowOf(id);
     if (row === undefined) return;
@@ -552,10 +557,27 @@ class Page {
     const parent = t.parent[row];
     const facts = [['state', s.state(row)], ['in state', s.active(row) ? '' : duration(t.wait_ms[row])], ['age', duration(t.age_ms[row])],
       ['worker', s.workers[t.worker[row]]], ['convicted', leak && leak.reason],
-      ['cancelled', t.cancel[row] >= 0 && `${s.cancels[t.cancel[row]]}`], ['held by', t.held_by[row] || ''],
       ['request', request && `${request.method} ${request.path}`], ['route', request && request.route], ['client', request && request.client],
       ['container', request && request.container], ['spawned by', parent ? `${parent}${s.rowOf(parent) === undefined ? ` ${s.ended.get(parent)?.name || ""} (has ended)` : ` ${s.name(s.rowOf(parent))}`}` : 'no task']];
     this.fill(`${id} ${s.name(row)}`, facts, s, t.stack[row], make('a', {href: `tasks?id=${id}`, textContent: 'everything that is known, as JSON'}));
+    if (s === this.snapshot) this.tellMore(id);
+  }
+  // What the columns do not have: who holds what it waits for, who has cancelled it and where.
+  async tellMore(id) {
+    const list = this.details.querySelector('dl');
+    let task;
+    try {
+      const answer = await fetch(`tasks?id=${id}`);
+      task = answer.ok ? (await answer.json()).tasks[0] : undefined;
+    } catch { return; }
+    if (!task || !list.isConnected) return;
+    const add = (name, value) => { if (value) list.append(make('dt', {textContent: name}), make('dd', {textContent: value})); };
+    const {kind, count, ...ids} = task.waits_for || {};
+    const others = Object.entries(ids).map(([role, id]) => `${role} ${[id].flat().join(', ') || 'none'}`).join('; ');
+    add('waits for', kind && kind + (others ? `: ${others}` : '') + (count !== undefined ? ` (${count} in all)` : ''));
+    const {cancel} = task;
+    add('told to end', cancel && `${cancel.reason}, ${duration(cancel.ago_ms)} ago${cancel.by ? ` by ${cancel.by}` : ''}${cancel.place ? `, in ${cancel.place.function}` : ''}`);
+    add('spawned in', task.creator && `${task.creator.function} (${task.creator.file}:${task.creator.line})`);
   }
   openStack(text) {
     const s = this.snapshot;

@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 
-from daemon import QUOLLD, TREE
+from daemon import QUOLL, QUOLLD, TREE
 from http_client import HttpClient
 from waiting import eventually
 
@@ -139,19 +139,43 @@ def test_exec_server_stops_with_a_command_under_way(start, busy_command):
         eventually(lambda: group_members(leader) == [], what="the group's end")
 
 
-def test_the_leaky_server_keeps_what_its_clients_began(start):
-    server = start("leaky_exec_server")
-    server.http.get("/subscribe").expect(200)
+def leak_and_hang_up(server):
+    """Begins what leaks in the leaky server, and what does not in the other, and leaves."""
+    server.http.get("/subscribe")
     client = server.http.connect()
-    client.sendall(b"GET /exec?cmd=exec&args=sleep%2086396 HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    client.sendall(b"GET /exec?cmd=sleep&args=86396 HTTP/1.1\r\nHost: localhost\r\n\r\n")
     eventually(lambda: "\nexec(...)\n" in server.dump() and server.children(), what="the command's start")
     client.close()
 
-    def kept():
-        dump = server.dump()
-        return "[syscall, cancelled 0s ago (client gone)]:\nexec(...)\n" in dump and "\nBackground::wait_for_message(...)\n" in dump
-    eventually(kept, what="both leaks in the dump")
+
+def quoll_leaks(server):
+    return subprocess.run([QUOLL, "leaks", "--grace", "200ms", str(server.process.pid)], text=True, capture_output=True, timeout=60)
+
+
+def test_the_leaky_server_is_convicted_of_both_leaks_by_name(start):
+    server = start("leaky_exec_server")
+    leak_and_hang_up(server)
+
+    def verdicts():
+        found = server.http.get("/debug/leaks?format=json&grace=200ms").expect(200).json()["verdicts"]
+        return {verdict["kind"]: verdict for verdict in found} if len(found) == 2 else None
+    found = eventually(verdicts, what="two verdicts")
+    overdue, silent = found["overdue"], found["no sender"]
+    assert overdue["task"]["stack"][0]["function"] == "exec" and overdue["task"]["state"] == "syscall"
+    assert overdue["task"]["request"]["route"] == "/exec" and "client" in overdue["reason"], overdue["reason"]
+    assert silent["task"]["name"] == "wait for a message" and "no live sender" in silent["reason"]
+    assert silent["task"]["stack"][0]["function"] == "Background::wait_for_message"
+    said = quoll_leaks(server)
+    assert said.returncode == 1 and "leak (overdue)" in said.stdout and "leak (no sender)" in said.stdout, said
     assert server.children() != []
+
+
+def test_exec_server_is_acquitted(start):
+    server = start("exec_server")
+    leak_and_hang_up(server)
+    eventually(lambda: "\nexec(...)\n" not in server.dump() and server.children() == [], what="the task's end")
+    said = quoll_leaks(server)
+    assert said.returncode == 0 and said.stdout.startswith("no leaks among "), said
 
 
 @pytest.mark.parametrize("components, found", [("task", True), ("http", True), ("", True), ("task nonesuch", False)])

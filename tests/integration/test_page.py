@@ -31,7 +31,7 @@ def browser(chromium):
     chromium.scripts(True)
     chromium.dark(False)
     yield chromium
-    complaints = [entry for entry in chromium.complaints if not entry.get("url", "").endswith("/debug/leaks")]
+    complaints = list(chromium.complaints)
     chromium.call("Page.navigate", url="about:blank")
     assert complaints == []
 
@@ -100,7 +100,9 @@ def test_the_stack_of_a_task_is_a_key_away(page):
     page.wait_for("!document.getElementById('details').hidden")
     frames = page.run("[...document.querySelectorAll('#details li')].map(item => item.firstChild.textContent)")
     assert frames.index("quoll::mgr::LogFollower::wait_for_growth") < frames.index("quoll::api::logs_container")
-    assert "http/session.cpp:" in page.run("document.getElementById('details').textContent")
+    details = "document.getElementById('details').textContent"
+    assert "http/session.cpp:" in page.run(details)
+    page.wait_for(f"{details}.includes('waits forchannel: senders ')")
     page.key("Escape")
     assert page.run("document.getElementById('details').hidden") and page.run("document.activeElement.id") == "list"
 
@@ -146,6 +148,12 @@ def test_equal_stacks_are_counted(page):
     page.wait_for("document.getElementById('tab-stacks').getAttribute('aria-selected') === 'true'")
     [row] = rows_with(page, "LogFollower::wait_for_growth ←")
     assert row[0] == str(FOLLOWERS) and row[2] == f"{FOLLOWERS} chan receive"
+
+
+def test_no_task_of_the_daemon_is_convicted(page):
+    page.key("4")
+    page.wait_for("document.getElementById('foot').textContent.includes('no task is convicted')")
+    assert rows(page) == []
 
 
 def test_a_marked_moment_is_compared_with_now(page, followed):
