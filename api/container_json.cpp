@@ -56,10 +56,26 @@ json network_settings(const mgr::ContainerSnapshot& container) {
   return settings;
 }
 
+// "Up 5 seconds (healthy)".
+std::string status_text(const mgr::ContainerSnapshot& container, std::int64_t now_ns) {
+  std::string text = mgr::human_status(container.state, now_ns);
+  if (!container.health || container.state.status != mgr::ContainerStatus::kRunning) return text;
+  const bool starting = container.health->status == mgr::HealthStatus::kStarting;
+  return text.append(starting ? " (health: " : " (").append(mgr::to_string(container.health->status)).append(")");
+}
+
+json state_json(const mgr::ContainerSnapshot& container) {
+  json state = mgr::state_inspect_json(container.state);
+  if (container.health) state["Health"] = mgr::health_inspect_json(*container.health);
+  return state;
+}
+
 }  // namespace
 
 json summary_json(const mgr::ContainerSnapshot& container, std::int64_t now_ns) {
   const mgr::ContainerConfig& config = *container.config;
+  json host{{"NetworkMode", config.host.network_mode}};
+  if (!config.host.annotations.empty()) host["Annotations"] = config.host.annotations;
   return {{"Id", container.id},
           {"Names", json::array({"/" + container.name})},
           {"Image", config.image},
@@ -71,8 +87,8 @@ json summary_json(const mgr::ContainerSnapshot& container, std::int64_t now_ns) 
                         : json::array()},
           {"Labels", config.labels},
           {"State", mgr::to_string(container.state.status)},
-          {"Status", mgr::human_status(container.state, now_ns)},
-          {"HostConfig", {{"NetworkMode", config.host.network_mode == "default" ? "bridge" : config.host.network_mode}}},
+          {"Status", status_text(container, now_ns)},
+          {"HostConfig", std::move(host)},
           {"NetworkSettings", {{"Networks", networks_json(container)}}},
           {"Mounts", mgr::mounts_inspect_json(config.mounts)}};
 }
@@ -86,7 +102,7 @@ json inspect_json(const mgr::ContainerSnapshot& container, const mgr::ContainerP
           {"Created", mgr::rfc3339_nano(container.created_ns)},
           {"Path", arguments.empty() ? "" : arguments.front()},
           {"Args", std::vector<std::string>(arguments.begin() + (arguments.empty() ? 0 : 1), arguments.end())},
-          {"State", mgr::state_inspect_json(container.state)},
+          {"State", state_json(container)},
           {"Image", container.image_id},
           {"ResolvConfPath", paths.directory + "/resolv.conf"},
           {"HostnamePath", paths.directory + "/hostname"},

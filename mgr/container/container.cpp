@@ -43,7 +43,7 @@ Container::Container(std::string id, std::string name, std::int64_t created_ns, 
 
 ContainerSnapshot Container::snapshot() const {
   std::lock_guard lock(mutex_);
-  return {id_, name_, created_ns_, image_id_, config_, state_, log_ ? paths_.log_file() : ""};
+  return {id_, name_, created_ns_, image_id_, config_, state_, log_ ? paths_.log_file() : "", health_};
 }
 
 std::shared_ptr<const ContainerConfig> Container::config() const {
@@ -54,6 +54,17 @@ std::shared_ptr<const ContainerConfig> Container::config() const {
 std::string Container::name() const {
   std::lock_guard lock(mutex_);
   return name_;
+}
+
+std::shared_ptr<const Health> Container::health() const {
+  std::lock_guard lock(mutex_);
+  return health_;
+}
+
+void Container::set_health(Health health) {
+  auto shared = std::make_shared<const Health>(std::move(health));
+  std::lock_guard lock(mutex_);
+  health_ = std::move(shared);
 }
 
 void Container::rename(std::string name) {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "mgr/container/container_config.hpp"
+#include "mgr/container/container_health.hpp"
 #include "mgr/container/container_state.hpp"
 #include "mgr/log/log_hub.hpp"
 #include "task/channel.hpp"
@@ -32,7 +33,8 @@ struct ContainerSnapshot {
   std::string image_id;
   std::shared_ptr<const ContainerConfig> config;
   ContainerState state;
-  std::string log_path;  // empty where output is not kept
+  std::string log_path;                  // empty where output is not kept
+  std::shared_ptr<const Health> health;  // null: it has no health check, or has not been started since the daemon was
 };
 
 // Where a container's files are.
@@ -79,6 +81,11 @@ class Container {
   // Set while nothing of the last run is left: neither process nor cgroup nor mount.
   task::Event& cleaned_up() { return cleaned_up_; }
 
+  // Null where there is no health check.
+  std::shared_ptr<const Health> health() const;
+  void set_health(Health health);
+  // Set while it does not run.
+  task::Event& run_ended() { return run_ended_; }
   // Set to end the wait before an automatic restart.
   task::Event& restart_cancelled() { return restart_cancelled_; }
 
@@ -141,11 +148,13 @@ class Container {
   task::Event cleaned_up_;
 
   task::Event restart_cancelled_;
+  task::Event run_ended_;
 
   mutable std::mutex mutex_;
   std::string name_;                                       // guarded by mutex_
   std::shared_ptr<const ContainerConfig> config_;          // guarded by mutex_; never null
   ContainerState state_;                                   // guarded by mutex_
+  std::shared_ptr<const Health> health_;                   // guarded by mutex_; may be null
   UniqueFd init_process_;                                  // guarded by mutex_
   std::vector<task::Sender<WaitResult>> exit_waiters_;     // guarded by mutex_
   std::vector<task::Sender<WaitResult>> removal_waiters_;  // guarded by mutex_

@@ -34,11 +34,13 @@ void write_file(const std::string& path, std::string_view content) {
   write_all(file.get(), content, path);
 }
 
-std::string overlay_description(const ContainerPaths& paths, const std::vector<std::filesystem::path>& layers) {
+std::string overlay_description(const ContainerPaths& paths, const std::vector<std::filesystem::path>& layers,
+                                int shm_pid) {
   std::string text;
   for (const auto& layer : layers) text += "lowerdir=" + layer.string() + "\n";
   text += "upperdir=" + paths.directory + "/upper\nworkdir=" + paths.directory + "/work\n";
   text += "target=" + paths.bundle + "/rootfs\n";
+  if (shm_pid > 0) text += "shm_pid=" + std::to_string(shm_pid) + "\nshm_target=" + paths.bundle + "/shm\n";
   return text;
 }
 
@@ -57,11 +59,24 @@ std::string host_hostname() {
   return name;
 }
 
+// A static one, which runs in any image.
+const std::string& init_program() {
+  static const std::string program = [] {
+    for (const char* path : {"/usr/bin/docker-init", "/usr/libexec/docker/docker-init", "/usr/bin/tini-static",
+                             "/usr/bin/catatonit", "/usr/libexec/podman/catatonit"}) {
+      if (::access(path, X_OK) == 0) return std::string(path);
+    }
+    return std::string();
+  }();
+  return program;
+}
+
 SpecInput spec_input(const Container& container) {
   SpecInput input;
   input.id = container.id();
   input.rootfs = container.paths().bundle + "/rootfs";
   input.cgroup = container.paths().cgroup;
+  input.init = init_program();
   input.hostname = effective_hostname(*container.config(), container.id(), host_hostname());
   return input;
 }
@@ -73,6 +88,10 @@ const HostFacts& host_facts() {
   return facts;
 }
 
+std::string hostname_of(const Container& container) {
+  return effective_hostname(*container.config(), container.id(), host_hostname());
+}
+
 void make_container_directories(const ContainerPaths& paths) {
   make_directory(paths.directory, 0710);
   make_directory(paths.directory + "/upper", 0755);
@@ -81,7 +100,8 @@ void make_container_directories(const ContainerPaths& paths) {
 }
 
 std::optional<std::string> write_bundle(const Container& container, const std::vector<std::filesystem::path>& layers,
-                                        const BundleNetwork& network, const SeccompFilters* filters) {
+                                        const BundleNetwork& network, const JoinedContainers& joined,
+                                        const SeccompFilters* filters) {
   const ContainerPaths& paths = container.paths();
   ContainerConfig config = *container.config();
   if (!remove_tree(paths.bundle)) throw Error(ErrorClass::kInternal, paths.bundle + " cannot be removed");
@@ -95,7 +115,13 @@ std::optional<std::string> write_bundle(const Container& container, const std::v
     input.files = {network.files_directory + "/hostname", network.files_directory + "/hosts",
                    network.files_directory + "/resolv.conf"};
     input.hostname = network.hostname;
-    input.network_namespace = network.namespace_path;
+    input.namespaces["network"] = network.namespace_path;
+  }
+  if (joined.pid) input.namespaces["pid"] = joined.pid->namespace_path("pid");
+  if (joined.ipc) {
+    input.namespaces["ipc"] = joined.ipc->namespace_path("ipc");
+    input.shm = paths.bundle + "/shm";
+    make_directory(input.shm, 0711);
   }
   write_file(paths.bundle + kNetworkFile, to_json(*container.state().network).dump());
   input.user = user_of(container, layers);
@@ -108,7 +134,7 @@ std::optional<std::string> write_bundle(const Container& container, const std::v
   std::optional<std::string> unknown_profile;
   if (filters != nullptr) unknown_profile = filters->annotate(spec);
   write_file(paths.bundle + "/config.json", spec.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
-  write_file(paths.bundle + "/overlay", overlay_description(paths, layers));
+  write_file(paths.bundle + "/overlay", overlay_description(paths, layers, joined.ipc ? joined.ipc->pid : 0));
   return unknown_profile;
 }
 

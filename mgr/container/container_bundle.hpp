@@ -15,6 +15,18 @@
 
 namespace quoll::mgr {
 
+// A running container whose namespace another one joins.
+struct JoinedContainer {
+  int pid = 0;  // of its init process
+  std::string namespace_path(const char* type) const { return "/proc/" + std::to_string(pid) + "/ns/" + type; }
+};
+struct JoinedContainers {
+  std::optional<JoinedContainer> pid, ipc;
+};
+
+// The host name that the container has or will have.
+std::string hostname_of(const Container& container);
+
 // All functions block on the disk; from any thread. Errors: kResourceExhausted on a full disk, others as they say.
 
 // Makes the kept directories of a new container. `paths.directory` must not be there.
@@ -35,7 +47,7 @@ struct BundleNetwork {
 // used; a profile that `filters` does not know yet is returned.
 // Errors: kInvalidArgument for what the configuration asks and the image or the host does not have (a user, a device).
 std::optional<std::string> write_bundle(const Container& container, const std::vector<std::filesystem::path>& layers,
-                                        const BundleNetwork& network,
+                                        const BundleNetwork& network, const JoinedContainers& joined,
                                         const SeccompFilters* filters);
 
 // What the client is told beside the id of a new container: limits that this host does not have.

@@ -37,15 +37,6 @@ void check_env(const std::vector<std::string>& env) {
   }
 }
 
-// NONE switches off the image's check, and none is ever run.
-void parse_healthcheck(JsonFields& fields) {
-  const nlohmann::json* json = fields.value("Healthcheck");
-  if (json == nullptr || is_default_value(*json)) return;
-  JsonFields check(*json, "Healthcheck.");
-  const std::vector<std::string> test = check.texts("Test");
-  if (test != std::vector<std::string>{"NONE"}) refuse_unsupported("Healthcheck");
-}
-
 EndpointConfig& endpoint_of(std::vector<EndpointConfig>& endpoints, const std::string& network) {
   const auto found = std::find_if(endpoints.begin(), endpoints.end(),
                                   [&](const EndpointConfig& endpoint) { return endpoint.network == network; });
@@ -131,6 +122,7 @@ void parse_process(JsonFields& fields, ContainerConfig& into) {
   const std::optional<int64_t> timeout = fields.optional_number("StopTimeout");
   if (timeout && (*timeout < -1 || *timeout > INT32_MAX)) refuse_value("StopTimeout", "out of range");
   if (timeout) into.stop_timeout = static_cast<int>(*timeout);
+  into.healthcheck = parse_healthcheck(fields);
 }
 
 ContainerConfig parse(const nlohmann::json& body, Source source) {
@@ -150,11 +142,13 @@ ContainerConfig parse(const nlohmann::json& body, Source source) {
   const nlohmann::json* host = fields.value("HostConfig");
   config.host = parse_host_config(host == nullptr ? kNone : *host);
   if (source == Source::kClient) {
-    parse_healthcheck(fields);
     config.endpoints = parse_networking(fields, config.host);
     check_network_conflicts(config);
     if (!config.hostname.empty() && config.host.uts_mode == "host") {
       throw Error(ErrorClass::kInvalidArgument, "conflicting options: hostname and the UTS mode");
+    }
+    if (!config.hostname.empty() && config.host.network_mode.starts_with("container:")) {
+      throw Error(ErrorClass::kInvalidArgument, "conflicting options: hostname and the network mode");
     }
   }
   // Only the store has these: what is mounted beyond that which was asked for.
@@ -182,6 +176,17 @@ void add_missing(std::vector<std::string>& into, const std::vector<std::string>&
     if (std::find(into.begin(), into.end(), item) == into.end()) into.push_back(item);
   }
   std::sort(into.begin(), into.end());
+}
+
+void add_missing(std::optional<HealthConfig>& into, const std::optional<HealthConfig>& from_image) {
+  if (!from_image) return;
+  if (!into) into.emplace();
+  if (into->test.empty()) into->test = from_image->test;
+  if (into->interval_ns == 0) into->interval_ns = from_image->interval_ns;
+  if (into->timeout_ns == 0) into->timeout_ns = from_image->timeout_ns;
+  if (into->start_period_ns == 0) into->start_period_ns = from_image->start_period_ns;
+  if (into->start_interval_ns == 0) into->start_interval_ns = from_image->start_interval_ns;
+  if (into->retries == 0) into->retries = from_image->retries;
 }
 
 }  // namespace
@@ -216,6 +221,7 @@ ContainerConfig resolve_with_image(ContainerConfig config, const nlohmann::json&
   if (config.stop_signal.empty()) {
     config.stop_signal = image.text("StopSignal");
   }
+  add_missing(config.healthcheck, parse_healthcheck(image));
   add_missing(config.exposed_ports, image.keys("ExposedPorts"));
   add_missing(config.volumes, image.keys("Volumes"));
   config.mounts = config.host.mounts;

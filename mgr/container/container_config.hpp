@@ -57,6 +57,28 @@ struct DeviceConfig {
   bool operator==(const DeviceConfig&) const = default;
 };
 
+// A limit of one block device: bytes or operations a second, or a weight.
+struct DeviceLimitConfig {
+  std::string path;
+  int64_t value = 0;
+
+  bool operator==(const DeviceLimitConfig&) const = default;
+};
+
+// How it is found out whether the container does its work. 0 and empty mean "as the image says, else the default".
+struct HealthConfig {
+  std::vector<std::string> test;  // {"NONE"}, {"CMD", program, argument...} or {"CMD-SHELL", line}
+  int64_t interval_ns = 0;
+  int64_t timeout_ns = 0;
+  int64_t start_period_ns = 0;
+  int64_t start_interval_ns = 0;
+  int retries = 0;
+
+  // Whether there is a probe to run.
+  bool enabled() const { return !test.empty() && test[0] != "NONE"; }
+  bool operator==(const HealthConfig&) const = default;
+};
+
 struct LogConfig {
   std::string driver = "json-file";  // or "none"
   std::map<std::string, std::string> options;
@@ -99,8 +121,8 @@ struct HostConfig {
   std::vector<std::string> dns, dns_options, dns_search;
   std::vector<std::string> extra_hosts;  // "name:address"
   std::vector<std::string> group_add;
-  std::string ipc_mode;     // "", private, shareable, host, none
-  std::string pid_mode;     // "", host
+  std::string ipc_mode;     // "", private, shareable, host, none, container:ID
+  std::string pid_mode;     // "", host, container:ID
   std::string uts_mode;     // "", host
   std::string userns_mode;  // "", host: the same thing as long as no ids are mapped
   int oom_score_adj = 0;
@@ -108,18 +130,28 @@ struct HostConfig {
   bool readonly_rootfs = false;
   std::vector<std::string> security_opt;  // as written
   bool no_new_privileges = false;
+  std::string apparmor;                // the profile's name; empty: none is applied
   std::optional<std::string> seccomp;  // nothing: the default profile; "unconfined"; else a profile in JSON
   int64_t shm_size = 0;                // 0 is 64 MiB
   std::map<std::string, std::string> sysctls;
   std::string runtime;
+  std::optional<bool> init;  // a first process that reaps what the program leaves behind
+  std::string cgroup_parent;
+  std::map<std::string, std::string> annotations;
   int64_t cpu_shares = 0, nano_cpus = 0, cpu_period = 0, cpu_quota = 0;
   std::string cpuset_cpus, cpuset_mems;
   int64_t memory = 0, memory_reservation = 0;
   int64_t memory_swap = 0;  // memory and swap together; -1 is unlimited
   int64_t pids_limit = 0;   // 0 and -1 are unlimited
   int blkio_weight = 0;
+  std::vector<DeviceLimitConfig> blkio_weight_device, blkio_read_bps, blkio_write_bps, blkio_read_iops,
+      blkio_write_iops;
+  int64_t cpu_realtime_period = 0, cpu_realtime_runtime = 0;
+  std::optional<int64_t> memory_swappiness;  // 0 to 100
+  bool oom_kill_disable = false;
   std::vector<UlimitConfig> ulimits;
   std::vector<DeviceConfig> devices;
+  std::vector<std::string> device_cgroup_rules;                          // "c 42:* rwm"
   std::optional<std::vector<std::string>> masked_paths, readonly_paths;  // nothing: the defaults
   std::string container_id_file;                                         // the client's own business; kept for inspect
 
@@ -143,6 +175,7 @@ struct ContainerConfig {
   std::map<std::string, std::string> labels;
   std::string stop_signal;          // "" is SIGTERM
   std::optional<int> stop_timeout;  // seconds; nothing is 10
+  std::optional<HealthConfig> healthcheck;
   HostConfig host;
   std::vector<EndpointConfig> endpoints;  // what the client asks of networks; not stored, since they can be changed
 

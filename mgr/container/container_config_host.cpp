@@ -9,6 +9,8 @@
 namespace quoll::mgr {
 namespace {
 
+constexpr std::string_view kJoinPrefix = "container:";
+
 bool is_address(const std::string& text) {
   std::array<unsigned char, sizeof(in6_addr)> address;
   return ::inet_pton(AF_INET, text.c_str(), address.data()) == 1 ||
@@ -54,12 +56,13 @@ std::vector<std::string> parse_extra_hosts(JsonFields& host) {
   return hosts;
 }
 
-// One of Docker's namespace modes: what is known is returned, another container's is refused as not done yet.
+// One of Docker's namespace modes; with "container:" among `known`, another container's by name or id.
 std::string parse_mode(JsonFields& host, std::string_view name, std::string_view what,
                        std::initializer_list<std::string_view> known) {
   std::string mode = host.text(name);
   if (mode.empty() || std::find(known.begin(), known.end(), mode) != known.end()) return mode;
-  if (mode.starts_with("container:")) refuse_unsupported(host.full_name(name) + " \"" + mode + "\"");
+  const bool may_join = std::find(known.begin(), known.end(), "container:") != known.end();
+  if (may_join && mode.starts_with("container:") && mode.size() > kJoinPrefix.size()) return mode;
   refuse_value(host.full_name(name), "invalid " + std::string(what) + " mode: " + mode);
 }
 
@@ -110,8 +113,11 @@ void apply_log_option(LogConfig& log, const std::string& key, const std::string&
     if (count < 1) refuse_value(field, "max-file cannot be less than 1");
     log.max_files = count;
   } else {
-    constexpr auto kLater = std::to_array<std::string_view>(
-        {"compress", "labels", "labels-regex", "env", "env-regex", "tag", "mode", "max-buffer-size"});
+    // What makes the attributes that `logs --details` shows; "blocking" and "no compression" are how it is anyway.
+    constexpr auto kAttributes = std::to_array<std::string_view>({"labels", "labels-regex", "env", "env-regex", "tag"});
+    if (std::find(kAttributes.begin(), kAttributes.end(), key) != kAttributes.end()) return;
+    if ((key == "compress" && value == "false") || (key == "mode" && value == "blocking")) return;
+    constexpr auto kLater = std::to_array<std::string_view>({"compress", "mode", "max-buffer-size"});
     if (std::find(kLater.begin(), kLater.end(), key) != kLater.end()) refuse_unsupported(field);
     refuse_value(field, "unknown log opt '" + key + "' for json-file log driver");
   }
@@ -158,8 +164,8 @@ HostConfig parse_host_config(const nlohmann::json& json) {
   }
   into.console_size = parse_console_size(host);
   into.cgroupns_mode = parse_mode(host, "CgroupnsMode", "cgroup namespace", {"private", "host"});
-  into.ipc_mode = parse_mode(host, "IpcMode", "IPC", {"private", "shareable", "host", "none"});
-  into.pid_mode = parse_mode(host, "PidMode", "PID", {"host"});
+  into.ipc_mode = parse_mode(host, "IpcMode", "IPC", {"private", "shareable", "host", "none", "container:"});
+  into.pid_mode = parse_mode(host, "PidMode", "PID", {"host", "container:"});
   into.uts_mode = parse_mode(host, "UTSMode", "UTS", {"host"});
   into.userns_mode = parse_mode(host, "UsernsMode", "USER", {"host"});
   into.dns = parse_dns(host);
@@ -173,8 +179,10 @@ HostConfig parse_host_config(const nlohmann::json& json) {
   parse_resources(host, into);
   const std::string isolation = host.text("Isolation");
   if (!isolation.empty() && isolation != "default") refuse_unsupported("HostConfig.Isolation \"" + isolation + "\"");
-  // Docker's client sends -1 for "not asked for"; 0 is a real swappiness.
-  if (host.number("MemorySwappiness", -1) != -1) refuse_unsupported("HostConfig.MemorySwappiness");
+  if (host.value("Init") != nullptr) into.init = host.flag("Init");
+  into.annotations = host.text_map("Annotations");
+  into.cgroup_parent = host.text("CgroupParent");
+  if (!into.cgroup_parent.empty()) into.cgroup_parent = clean_path("/" + into.cgroup_parent);
   host.refuse_the_rest();
   return into;
 }

@@ -22,6 +22,23 @@ json null_or(const std::optional<T>& value) {
   return value ? json(*value) : json();
 }
 
+json device_limits_json(const std::vector<DeviceLimitConfig>& limits, const char* unit) {
+  json list = json::array();
+  for (const DeviceLimitConfig& limit : limits) list.push_back({{"Path", limit.path}, {unit, limit.value}});
+  return list;
+}
+
+json health_json(const HealthConfig& health) {
+  json into = json::object();
+  if (!health.test.empty()) into["Test"] = health.test;
+  if (health.interval_ns != 0) into["Interval"] = health.interval_ns;
+  if (health.timeout_ns != 0) into["Timeout"] = health.timeout_ns;
+  if (health.start_period_ns != 0) into["StartPeriod"] = health.start_period_ns;
+  if (health.start_interval_ns != 0) into["StartInterval"] = health.start_interval_ns;
+  if (health.retries != 0) into["Retries"] = health.retries;
+  return into;
+}
+
 json bind_json(const MountConfig& mount) {
   if (mount.source.empty()) return mount.target;  // an anonymous volume
   return mount.source + ":" + mount.target + (mount.mode.empty() ? "" : ":" + mount.mode);
@@ -123,22 +140,23 @@ void add_limits(const HostConfig& host, json& into) {
                        {"CgroupPermissions", device.cgroup_permissions}});
   }
   into["Devices"] = std::move(devices);
+  into["DeviceCgroupRules"] = null_if_empty(host.device_cgroup_rules);
+  into["BlkioWeightDevice"] = device_limits_json(host.blkio_weight_device, "Weight");
+  into["BlkioDeviceReadBps"] = device_limits_json(host.blkio_read_bps, "Rate");
+  into["BlkioDeviceWriteBps"] = device_limits_json(host.blkio_write_bps, "Rate");
+  into["BlkioDeviceReadIOps"] = device_limits_json(host.blkio_read_iops, "Rate");
+  into["BlkioDeviceWriteIOps"] = device_limits_json(host.blkio_write_iops, "Rate");
+  into["CpuRealtimePeriod"] = host.cpu_realtime_period;
+  into["CpuRealtimeRuntime"] = host.cpu_realtime_runtime;
+  into["MemorySwappiness"] = null_or(host.memory_swappiness);
+  into["OomKillDisable"] = host.oom_kill_disable;
 }
 
 // What Docker shows and Quoll refuses when it is set: always its default.
 void add_unsupported_defaults(json& into) {
-  for (const char* name : {"DeviceCgroupRules", "DeviceRequests"}) into[name] = nullptr;
-  for (const char* name : {"BlkioWeightDevice", "BlkioDeviceReadBps", "BlkioDeviceWriteBps", "BlkioDeviceReadIOps",
-                           "BlkioDeviceWriteIOps"}) {
-    into[name] = json::array();
-  }
-  for (const char* name :
-       {"CpuRealtimePeriod", "CpuRealtimeRuntime", "CpuCount", "CpuPercent", "IOMaximumIOps", "IOMaximumBandwidth"}) {
-    into[name] = 0;
-  }
-  for (const char* name : {"Cgroup", "CgroupParent", "Isolation"}) into[name] = "";
-  into["OomKillDisable"] = false;
-  into["MemorySwappiness"] = nullptr;
+  into["DeviceRequests"] = nullptr;
+  for (const char* name : {"CpuCount", "CpuPercent", "IOMaximumIOps", "IOMaximumBandwidth"}) into[name] = 0;
+  for (const char* name : {"Cgroup", "Isolation"}) into[name] = "";
 }
 
 }  // namespace
@@ -166,6 +184,7 @@ json config_inspect_json(const ContainerConfig& config) {
   if (!config.exposed_ports.empty()) into["ExposedPorts"] = key_set(config.exposed_ports);
   if (!config.stop_signal.empty()) into["StopSignal"] = config.stop_signal;
   if (config.stop_timeout) into["StopTimeout"] = *config.stop_timeout;
+  if (config.healthcheck) into["Healthcheck"] = health_json(*config.healthcheck);
   return into;
 }
 
@@ -198,12 +217,15 @@ json host_config_inspect_json(const HostConfig& host) {
       {"SecurityOpt", null_if_empty(host.security_opt)},
       {"ShmSize", host.shm_size == 0 ? kDefaultShmSize : host.shm_size},
       {"Runtime", host.runtime},
+      {"CgroupParent", host.cgroup_parent},
       {"MaskedPaths", null_or(host.masked_paths)},
       {"ReadonlyPaths", null_or(host.readonly_paths)},
   };
   if (!host.sysctls.empty()) into["Sysctls"] = host.sysctls;
   into["VolumesFrom"] = null_if_empty(host.volumes_from);
   into["VolumeDriver"] = host.volume_driver;
+  if (host.init) into["Init"] = *host.init;
+  if (!host.annotations.empty()) into["Annotations"] = host.annotations;
   add_mounts(host, into);
   add_limits(host, into);
   add_unsupported_defaults(into);

@@ -49,8 +49,10 @@ void apply_security_option(const std::string& option, const std::string& field, 
     if (profile.is_discarded()) refuse_value(field, "the seccomp profile is no JSON");
     seccomp_from_profile(profile, {});  // only to find now what would fail at start
     into.seccomp = value;
+  } else if (key == "apparmor" && value != "unconfined") {
+    into.apparmor = value;
   } else if (key == "apparmor" || key == "label") {
-    // Neither is ever applied, so that switching it off is done already.
+    // Neither is applied unless it is asked for, so that switching it off is done already.
     if (value != "unconfined" && value != "disable") refuse_unsupported(field + " \"" + option + "\"");
   } else {
     refuse_value(field, "invalid --security-opt: \"" + option + "\"");
@@ -82,26 +84,6 @@ UlimitConfig parse_ulimit(const nlohmann::json& json) {
                                            std::to_string(limit.soft) + " > " + std::to_string(limit.hard));
   }
   return limit;
-}
-
-DeviceConfig parse_device(const nlohmann::json& json) {
-  JsonFields fields(json, "HostConfig.Devices.");
-  DeviceConfig device{fields.text("PathOnHost"), fields.text("PathInContainer"),
-                      fields.text("CgroupPermissions", "rwm")};
-  fields.refuse_the_rest();
-  if (!device.path_on_host.starts_with('/')) {
-    refuse_value("HostConfig.Devices.PathOnHost", "must be absolute: \"" + device.path_on_host + "\"");
-  }
-  if (device.path_in_container.empty()) device.path_in_container = device.path_on_host;
-  if (!device.path_in_container.starts_with('/')) {
-    refuse_value("HostConfig.Devices.PathInContainer", "must be absolute: \"" + device.path_in_container + "\"");
-  }
-  device.path_in_container = clean_path(device.path_in_container);
-  if (device.cgroup_permissions.empty()) device.cgroup_permissions = "rwm";
-  if (device.cgroup_permissions.find_first_not_of("rwm") != std::string::npos) {
-    refuse_value("HostConfig.Devices.CgroupPermissions", "invalid device mode: " + device.cgroup_permissions);
-  }
-  return device;
 }
 
 void check_memory(const HostConfig& host) {
@@ -207,7 +189,17 @@ void parse_resources(JsonFields& host, HostConfig& into) {
   into.blkio_weight = number_in(host, "BlkioWeight", 10, 1000);
   into.oom_score_adj = number_in(host, "OomScoreAdj", -1000, 1000);
   for (const nlohmann::json& json : host.list("Ulimits")) into.ulimits.push_back(parse_ulimit(json));
-  for (const nlohmann::json& json : host.list("Devices")) into.devices.push_back(parse_device(json));
+  parse_devices(host, into);
+  into.cpu_realtime_period = host.number("CpuRealtimePeriod");
+  into.cpu_realtime_runtime = host.number("CpuRealtimeRuntime");
+  // Docker's client sends -1 for "not asked for"; 0 is a real swappiness.
+  into.memory_swappiness = host.optional_number("MemorySwappiness");
+  if (into.memory_swappiness == -1) into.memory_swappiness.reset();
+  if (into.memory_swappiness && (*into.memory_swappiness < 0 || *into.memory_swappiness > 100)) {
+    refuse_value("HostConfig.MemorySwappiness", "invalid value: " + std::to_string(*into.memory_swappiness) +
+                                                    ", valid memory swappiness range is 0-100");
+  }
+  into.oom_kill_disable = host.flag("OomKillDisable");
 }
 
 }  // namespace quoll::mgr

@@ -26,6 +26,12 @@ LogConfig parse_log_config(JsonFields& host);
 // HostConfig.RestartPolicy, and that of an update's body.
 RestartPolicy parse_restart_policy(JsonFields& host);
 
+// Healthcheck, of a container's body or of an image's configuration.
+std::optional<HealthConfig> parse_healthcheck(JsonFields& fields);
+
+// Devices, DeviceCgroupRules, and the block I/O limits of single devices, into `into`.
+void parse_devices(JsonFields& host, HostConfig& into);
+
 // HostConfig whole.
 HostConfig parse_host_config(const nlohmann::json& json);
 

@@ -103,8 +103,6 @@ TEST(container_config, a_nul_character_is_refused_wherever_it_is) {
 }
 
 TEST(container_config, what_is_not_done_yet_is_refused_by_name) {
-  EXPECT_EQ(error_of(R"({"Healthcheck":{"Test":["CMD","true"]}})"),
-            "not_implemented: Healthcheck is not supported yet");
   EXPECT_EQ(error_of(R"({"Invented":[{"a":1}]})"), "not_implemented: Invented is not supported yet");
   const std::pair<const char*, const char*> kHostCases[] = {
       {R"("Mounts":[{"Type":"image","Target":"/x"}])", "HostConfig.Mounts[0].Type \"image\""},
@@ -112,21 +110,10 @@ TEST(container_config, what_is_not_done_yet_is_refused_by_name) {
        "HostConfig.Mounts[0].BindOptions.ReadOnlyForceRecursive"},
       {R"("LogConfig":{"Type":"syslog"})", "HostConfig.LogConfig.Type \"syslog\""},
       {R"("LogConfig":{"Type":"json-file","Config":{"tag":"x"}})", "HostConfig.LogConfig.Config.tag"},
-      {R"("IpcMode":"container:abc")", "HostConfig.IpcMode \"container:abc\""},
-      {R"("PidMode":"container:abc")", "HostConfig.PidMode \"container:abc\""},
       {R"("ExtraHosts":["a:host-gateway"])", "HostConfig.ExtraHosts: host-gateway"},
-      {R"("Init":true)", "HostConfig.Init"},
-      {R"("CgroupParent":"/x")", "HostConfig.CgroupParent"},
       {R"("DeviceRequests":[{"Count":-1}])", "HostConfig.DeviceRequests"},
-      {R"("DeviceCgroupRules":["c 1:1 r"])", "HostConfig.DeviceCgroupRules"},
-      {R"("OomKillDisable":true)", "HostConfig.OomKillDisable"},
-      {R"("MemorySwappiness":0)", "HostConfig.MemorySwappiness"},
       {R"("StorageOpt":{"size":"1G"})", "HostConfig.StorageOpt"},
-      {R"("SecurityOpt":["apparmor=mine"])", "HostConfig.SecurityOpt \"apparmor=mine\""},
       {R"("Isolation":"hyperv")", "HostConfig.Isolation \"hyperv\""},
-      {R"("CpuRealtimeRuntime":1000)", "HostConfig.CpuRealtimeRuntime"},
-      {R"("BlkioDeviceReadBps":[{"Path":"/dev/sda","Rate":1}])", "HostConfig.BlkioDeviceReadBps"},
-      {R"("Annotations":{"a":"b"})", "HostConfig.Annotations"},
   };
   for (const auto& [fields, name] : kHostCases) {
     EXPECT_EQ(host_error_of(fields), "not_implemented: " + std::string(name) + " is not supported yet");
@@ -135,7 +122,7 @@ TEST(container_config, what_is_not_done_yet_is_refused_by_name) {
 
 TEST(container_config, the_same_fields_with_default_values_pass) {
   EXPECT_EQ(parse(R"({"Healthcheck":{},"MacAddress":"","OnBuild":null,"Volumes":{},"ArgsEscaped":false,
-    "HostConfig":{"PortBindings":{},"PublishAllPorts":false,"Links":[],"VolumesFrom":null,"Init":false,
+    "HostConfig":{"PortBindings":{},"PublishAllPorts":false,"Links":[],"VolumesFrom":null,"Init":null,
       "CgroupParent":"","MemorySwappiness":-1,"StorageOpt":{},"Isolation":"default","UsernsMode":"",
       "RestartPolicy":{"Name":""},
       "BlkioDeviceReadBps":[],"DeviceRequests":null,"IOMaximumIOps":0}})"),

@@ -7,6 +7,7 @@
 #include "mgr/container/container_bundle.hpp"
 #include "mgr/container/container_manager.hpp"
 #include "mgr/container/container_signal.hpp"
+#include "mgr/container/health_monitor.hpp"
 #include "mgr/container/restart_policy.hpp"
 #include "mgr/image/image_store.hpp"
 #include "mgr/image/remove_tree.hpp"
@@ -63,8 +64,9 @@ task::Task<void> ContainerManager::begin_run(std::shared_ptr<Container> containe
   try {
     const SeccompFilters* const filters = options_.programs.is_crun ? &seccomp_filters_ : nullptr;
     const BundleNetwork network = co_await lease_network(container);
-    std::optional<std::string> profile = co_await task::blocking([this, &container, &network, filters] {
-      return write_bundle(*container, layers_of(*container), network, filters);
+    const JoinedContainers joined = joined_by(*container);
+    std::optional<std::string> profile = co_await task::blocking([this, &container, &network, &joined, filters] {
+      return write_bundle(*container, layers_of(*container), network, joined, filters);
     });
     const MonitorProcesses processes = co_await create_with_monitor(options_.programs, monitored(*container));
     UniqueFd monitor = open_process(processes.monitor_pid, processes.monitor_start_time);
@@ -116,7 +118,23 @@ task::Task<void> ContainerManager::undo_start(std::shared_ptr<Container> contain
 
 void ContainerManager::watch(std::shared_ptr<Container> container, UniqueFd monitor) {
   if (container->log() && container->log()->rotates()) log_watcher_.add(container->log());
+  container->run_ended().reset();
+  const auto config = container->config();
+  if (config->healthcheck && config->healthcheck->enabled()) {
+    container->set_health({});
+    scope_.spawn_on(worker_, "mgr.Container: check health", watch_health(container));
+  }
   scope_.spawn_on(worker_, "mgr.Container: watch exit", watch_exit(std::move(container), std::move(monitor)));
+}
+
+task::Task<void> ContainerManager::watch_health(std::shared_ptr<Container> container) {
+  co_await monitor_health(std::move(container), options_.programs,
+                          [this](const Container& checked, std::string action, int exit_code) {
+                            changed();
+                            EventAttributes more;
+                            if (action == "exec_die") more["exitCode"] = std::to_string(exit_code);
+                            publish(checked, std::move(action), std::move(more));
+                          });
 }
 
 task::Task<void> ContainerManager::watch_exit(std::shared_ptr<Container> container, UniqueFd monitor) {
@@ -139,6 +157,7 @@ task::Task<void> ContainerManager::finish_run(std::shared_ptr<Container> contain
   const auto exit = co_await task::blocking([&] { return read_exit_status(bundle, container->id()); });
   const bool killed_for_memory = co_await task::blocking([&] { return was_killed_for_memory(bundle); });
   container->set_init_process(UniqueFd());
+  container->run_ended().set();
   const auto config = container->config();
   const ContainerState state = container->update_state([&](ContainerState& changing) {
     changing.mark_exited(exit ? exit->code : 255, killed_for_memory, exit ? exit->finished_at_ns : wall_now_ns());

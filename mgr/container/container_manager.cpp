@@ -52,10 +52,11 @@ ContainerManager::ContainerManager(task::Worker& worker, ContainerManagerOptions
 
 ContainerManager::~ContainerManager() = default;
 
-ContainerPaths ContainerManager::paths_of(const std::string& id) const {
+ContainerPaths ContainerManager::paths_of(const std::string& id, const HostConfig& host) const {
+  const std::string& parent = host.cgroup_parent.empty() ? options_.cgroup_parent : host.cgroup_parent;
   return {.directory = options_.root + "/containers/" + id,
           .bundle = options_.exec_root + "/containers/" + id,
-          .cgroup = options_.cgroup_parent + "/" + id};
+          .cgroup = (parent == "/" ? "" : parent) + "/" + id};
 }
 
 task::Task<CreatedContainer> ContainerManager::create(std::string name, ContainerConfig config) {
@@ -66,6 +67,7 @@ task::Task<CreatedContainer> ContainerManager::create(std::string name, Containe
   state.network = SharedNetwork(networks_.resolve(config.host.network_mode, config.endpoints));
   check_runtime(config, options_.programs);
   add_volumes_from(config, [this](std::string_view other) { return find(other)->config()->mounts; });
+  resolve_joins(config.host);
   const std::string id = new_container_id();
   {
     std::lock_guard lock(mutex_);
@@ -76,8 +78,9 @@ task::Task<CreatedContainer> ContainerManager::create(std::string name, Containe
       names_.add(id, name);
     }
   }
-  const ContainerPaths paths = paths_of(id);
+  const ContainerPaths paths = paths_of(id, config.host);
   std::shared_ptr<Container> container;
+  std::vector<std::string> warnings;
   std::exception_ptr failure;
   try {
     co_await task::blocking([&] {
@@ -85,6 +88,7 @@ task::Task<CreatedContainer> ContainerManager::create(std::string name, Containe
       hold_volumes(config, id, paths, image.id);
       container =
           std::make_shared<Container>(id, name, wall_now_ns(), image.id, std::move(config), state, paths);
+      warnings = creation_warnings(*container);
       store_.save(record_of(container->snapshot()));
     });
   } catch (...) {
@@ -106,7 +110,7 @@ task::Task<CreatedContainer> ContainerManager::create(std::string name, Containe
   changed();
   co_await keep_image(container);
   publish(*container, "create");
-  co_return CreatedContainer{id, creation_warnings(*container)};
+  co_return CreatedContainer{id, std::move(warnings)};
 }
 
 void ContainerManager::hold_volumes(ContainerConfig& config, const std::string& id, const ContainerPaths& paths,

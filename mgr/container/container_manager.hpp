@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "mgr/container/container.hpp"
+#include "mgr/container/container_bundle.hpp"
 #include "mgr/container/container_commit.hpp"
 #include "mgr/container/container_files.hpp"
 #include "mgr/container/container_names.hpp"
@@ -135,7 +136,7 @@ class ContainerManager {
  private:
   struct Bundle;
 
-  ContainerPaths paths_of(const std::string& id) const;
+  ContainerPaths paths_of(const std::string& id, const HostConfig& host) const;
   Image commit_changes(const Container& container, const CommitRequest& request, const std::stop_token& stop) const;
   task::Task<void> keep_image(std::shared_ptr<Container> container);
   task::Task<void> resume_if_paused(std::shared_ptr<Container> container);
@@ -146,6 +147,10 @@ class ContainerManager {
                                      std::optional<std::chrono::seconds> grace);
   // REQUIRES: the lifecycle lock, and a container that may start.
   task::Task<void> begin_run(std::shared_ptr<Container> container);
+  // "container:NAME" modes with the id in place of the name, which may change. Errors: kNotFound.
+  void resolve_joins(HostConfig& host) const;
+  // Errors: kConflict where one of them does not run, or does not share.
+  JoinedContainers joined_by(const Container& container) const;
   void restart_later(std::shared_ptr<Container> container, std::chrono::milliseconds delay);
   task::Task<void> restart_after(std::shared_ptr<Container> container, std::chrono::milliseconds delay);
   task::Task<void> cancel_restart(std::shared_ptr<Container> container);
@@ -168,6 +173,7 @@ class ContainerManager {
   task::Task<void> remove_files(std::shared_ptr<Container> container);
   void watch(std::shared_ptr<Container> container, UniqueFd monitor);
   task::Task<void> watch_exit(std::shared_ptr<Container> container, UniqueFd monitor);
+  task::Task<void> watch_health(std::shared_ptr<Container> container);
   task::Task<void> finish_run(std::shared_ptr<Container> container);
   task::Task<void> remove_when_exited(std::shared_ptr<Container> container);
   task::Task<void> take_up(std::shared_ptr<Container> container);

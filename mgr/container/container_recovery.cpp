@@ -30,7 +30,7 @@ task::Task<void> ContainerManager::open() {
   co_await task::blocking([this] { make_init_layer(init_layer()); });
   auto records = co_await task::blocking([this] { return store_.load_all(); });
   for (ContainerRecord& record : records) {
-    const ContainerPaths paths = paths_of(record.id);
+    const ContainerPaths paths = paths_of(record.id, record.config.host);
     if (record.state.network->attachments.empty()) {  // of a daemon that had no networks, or a container's
       record.state.network = SharedNetwork(networks_.resolve(record.config.host.network_mode, {}));
     }

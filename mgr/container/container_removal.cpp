@@ -73,7 +73,7 @@ task::Task<PrunedContainers> ContainerManager::prune(std::function<bool(const Co
   for (const ContainerSnapshot& snapshot : list()) {
     if (is_running(snapshot.state.status) || !wanted(snapshot)) continue;
     task::this_task::cancel_token().throw_if_cancelled();
-    const std::string upper = paths_of(snapshot.id).directory + "/upper";
+    const std::string upper = find(snapshot.id)->paths().directory + "/upper";
     const std::int64_t bytes =
         co_await task::blocking([&upper](std::stop_token stop) { return directory_size(upper, stop); });
     try {

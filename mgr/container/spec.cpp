@@ -4,6 +4,7 @@
 
 #include "mgr/container/seccomp_default.hpp"
 #include "mgr/container/spec_defaults.hpp"
+#include "task/error.hpp"
 
 namespace quoll::mgr {
 namespace {
@@ -13,16 +14,19 @@ using nlohmann::json;
 constexpr const char* kOciVersion = "1.0.2";
 constexpr int64_t kCpuPeriodUs = 100'000;
 
-json namespaces(const HostConfig& host, const HostFacts& facts, const std::string& network_namespace) {
+json namespaces(const HostConfig& host, const SpecInput& input, const HostFacts& facts) {
   json list = json::array({{{"type", "mount"}}});
-  if (host.network_mode != "host") {
-    list.push_back({{"type", "network"}});
-    if (!network_namespace.empty()) list.back()["path"] = network_namespace;
-  }
-  if (host.uts_mode != "host") list.push_back({{"type", "uts"}});
-  if (host.pid_mode != "host") list.push_back({{"type", "pid"}});
-  if (host.ipc_mode != "host") list.push_back({{"type", "ipc"}});
-  if (host.cgroupns_mode != "host" && facts.has_cgroup_namespace) list.push_back({{"type", "cgroup"}});
+  const auto add = [&](const char* type) {
+    const auto joined = input.namespaces.find(type);
+    json entry = {{"type", type}};
+    if (joined != input.namespaces.end()) entry["path"] = joined->second;
+    list.push_back(std::move(entry));
+  };
+  if (host.network_mode != "host") add("network");
+  if (host.uts_mode != "host") add("uts");
+  if (host.pid_mode != "host") add("pid");
+  if (host.ipc_mode != "host") add("ipc");
+  if (host.cgroupns_mode != "host" && facts.has_cgroup_namespace) add("cgroup");
   return list;
 }
 
@@ -35,10 +39,15 @@ json memory(const HostConfig& host, const HostFacts& facts, std::vector<std::str
   } else if (host.memory_swap > 0) {
     warnings.emplace_back("this host's kernel does not limit swap: memory is limited without swap");
   }
+  if (host.memory_swappiness) limits["swappiness"] = *host.memory_swappiness;
+  if (host.oom_kill_disable) limits["disableOOMKiller"] = true;
+  if (!facts.is_cgroup_v1 && (limits.erase("swappiness") | limits.erase("disableOOMKiller")) != 0) {
+    warnings.emplace_back("this host's cgroups have neither swappiness nor a switch for the OOM killer: left out");
+  }
   return limits;
 }
 
-json cpu(const HostConfig& host) {
+json cpu(const HostConfig& host, const HostFacts& facts) {
   json limits = json::object();
   if (host.cpu_shares > 0) limits["shares"] = host.cpu_shares;
   if (host.nano_cpus > 0) {
@@ -47,12 +56,38 @@ json cpu(const HostConfig& host) {
   }
   if (host.cpu_period > 0) limits["period"] = host.cpu_period;
   if (host.cpu_quota != 0) limits["quota"] = host.cpu_quota;
+  if (host.cpu_realtime_period != 0) limits["realtimePeriod"] = host.cpu_realtime_period;
+  if (host.cpu_realtime_runtime != 0) limits["realtimeRuntime"] = host.cpu_realtime_runtime;
+  const bool realtime = limits.contains("realtimePeriod") || limits.contains("realtimeRuntime");
+  if (realtime && !facts.has_realtime_cpu) {
+    throw Error(ErrorClass::kInvalidArgument, "kernel does not support CPU real-time scheduler");
+  }
   if (!host.cpuset_cpus.empty()) limits["cpus"] = host.cpuset_cpus;
   if (!host.cpuset_mems.empty()) limits["mems"] = host.cpuset_mems;
   return limits;
 }
 
-json sysctls(const ContainerConfig& config, const HostFacts& facts) {
+json block_io(const HostConfig& host, const HostFacts& facts, std::vector<std::string>& warnings) {
+  json limits = json::object();
+  const auto add = [&limits](const char* name, const char* unit, const std::vector<DeviceLimitConfig>& devices) {
+    for (const DeviceLimitConfig& device : devices) {
+      const auto [major, minor] = device_number(device.path);
+      limits[name].push_back({{"major", major}, {"minor", minor}, {unit, device.value}});
+    }
+  };
+  if (host.blkio_weight > 0) limits["weight"] = host.blkio_weight;
+  add("weightDevice", "weight", host.blkio_weight_device);
+  if (!facts.has_blkio_weight && (limits.erase("weight") | limits.erase("weightDevice")) != 0) {
+    warnings.emplace_back("this host's kernel has no block I/O weight: it was left out");
+  }
+  add("throttleReadBpsDevice", "rate", host.blkio_read_bps);
+  add("throttleWriteBpsDevice", "rate", host.blkio_write_bps);
+  add("throttleReadIOPSDevice", "rate", host.blkio_read_iops);
+  add("throttleWriteIOPSDevice", "rate", host.blkio_write_iops);
+  return limits;
+}
+
+json sysctls(const ContainerConfig& config, const SpecInput& input, const HostFacts& facts) {
   json all = json::object();
   const std::string& mode = config.host.network_mode;
   if (mode != "host" && !mode.starts_with("container:")) all = facts.default_sysctls;
@@ -82,12 +117,9 @@ void add_root_propagation(const ContainerConfig& config, json& into) {
 json spec_limits(const HostConfig& host, const HostFacts& facts, std::vector<std::string>& warnings) {
   json all = json::object();
   if (json limits = memory(host, facts, warnings); !limits.empty()) all["memory"] = std::move(limits);
-  if (json limits = cpu(host); !limits.empty()) all["cpu"] = std::move(limits);
+  if (json limits = cpu(host, facts); !limits.empty()) all["cpu"] = std::move(limits);
   if (host.pids_limit != 0) all["pids"] = {{"limit", host.pids_limit}};
-  if (host.blkio_weight > 0 && facts.has_blkio_weight) all["blockIO"] = {{"weight", host.blkio_weight}};
-  if (host.blkio_weight > 0 && !facts.has_blkio_weight) {
-    warnings.emplace_back("this host's kernel has no block I/O weight: it was left out");
-  }
+  if (json limits = block_io(host, facts, warnings); !limits.empty()) all["blockIO"] = std::move(limits);
   return all;
 }
 
@@ -122,12 +154,12 @@ json spec_linux(const ContainerConfig& config, const SpecInput& input, const Hos
                 std::vector<std::string>& warnings) {
   const HostConfig& host = config.host;
   json section = {
-      {"namespaces", namespaces(host, facts, input.network_namespace)},
+      {"namespaces", namespaces(host, input, facts)},
       {"cgroupsPath", input.cgroup},
       {"resources", spec_limits(host, facts, warnings)},
   };
   section["resources"]["devices"] = default_device_rules();
-  if (json values = sysctls(config, facts); !values.empty()) section["sysctl"] = std::move(values);
+  if (json values = sysctls(config, input, facts); !values.empty()) section["sysctl"] = std::move(values);
   const std::vector<std::string> none;
   section["maskedPaths"] = host.masked_paths.value_or(host.privileged ? none : default_masked_paths());
   section["readonlyPaths"] = host.readonly_paths.value_or(host.privileged ? none : default_readonly_paths());
@@ -144,10 +176,11 @@ json build_spec(const ContainerConfig& config, const SpecInput& input, const Hos
       {"ociVersion", kOciVersion},
       {"process", spec_process(config, input, facts, capabilities, warnings)},
       {"root", {{"path", input.rootfs}, {"readonly", config.host.readonly_rootfs}}},
-      {"mounts", spec_mounts(config, input.files)},
+      {"mounts", spec_mounts(config, input)},
       {"linux", spec_linux(config, input, facts, capabilities, warnings)},
   };
   if (config.host.uts_mode != "host") spec["hostname"] = input.hostname;
+  if (!config.host.annotations.empty()) spec["annotations"] = config.host.annotations;
   return spec;
 }
 

@@ -1,6 +1,7 @@
 // The OCI runtime configuration (config.json) of a container.
 #pragma once
 
+#include <map>
 #include <nlohmann/json_fwd.hpp>
 #include <set>
 #include <string>
@@ -19,7 +20,10 @@ struct SpecInput {
   std::string rootfs;    // required: absolute path of the root tree, mounted by the time the runtime runs
   std::string cgroup;    // required: below the root of each hierarchy
   std::string hostname;  // see effective_hostname()
-  std::string network_namespace;  // to join another container's; empty: one of its own, or the host's
+  // Namespaces that are there already and are joined, by type ("network", "pid", "ipc"): paths below /proc.
+  std::map<std::string, std::string> namespaces;
+  std::string shm;   // a directory of the host that becomes /dev/shm; empty: a new one
+  std::string init;  // the program for HostConfig.Init, on the host; empty where this host has none
   ContainerFilePaths files;
   ContainerUser user;  // see lookup_user()
 };
@@ -42,7 +46,12 @@ nlohmann::json spec_limits(const HostConfig& host, const HostFacts& facts, std::
 // The parts of build_spec(), one file each.
 nlohmann::json spec_process(const ContainerConfig& config, const SpecInput& input, const HostFacts& facts,
                             uint64_t capabilities, std::vector<std::string>& warnings);
-nlohmann::json spec_mounts(const ContainerConfig& config, const ContainerFilePaths& files);
+nlohmann::json spec_mounts(const ContainerConfig& config, const SpecInput& input);
+// Where HostConfig.Init's program is in the container, and whether it runs there: only as the first of its namespace.
+inline constexpr const char* kInitInContainer = "/sbin/docker-init";
+bool runs_init(const HostConfig& host);
+// Major and minor number of a device node of the host. Errors: kInvalidArgument for what is none.
+std::pair<unsigned, unsigned> device_number(const std::string& path);
 nlohmann::json spec_linux(const ContainerConfig& config, const SpecInput& input, const HostFacts& facts,
                           uint64_t capabilities, std::vector<std::string>& warnings);
 void add_devices(const HostConfig& host, nlohmann::json& section);

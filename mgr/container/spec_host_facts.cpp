@@ -79,6 +79,9 @@ HostFacts read_host_facts() {
       is_unified_cgroup() ? exists("/proc/swaps") : exists("/sys/fs/cgroup/memory/memory.memsw.limit_in_bytes");
   facts.has_blkio_weight = is_unified_cgroup() || exists("/sys/fs/cgroup/blkio/blkio.weight") ||
                            exists("/sys/fs/cgroup/blkio/blkio.bfq.weight");
+  facts.is_cgroup_v1 = !is_unified_cgroup();
+  facts.has_realtime_cpu = exists("/sys/fs/cgroup/cpu/cpu.rt_runtime_us");
+  facts.has_apparmor = exists("/sys/kernel/security/apparmor");
   facts.has_cgroup_namespace = exists("/proc/self/ns/cgroup");
   for (const auto& [key, value] : kNetworkSysctls) {
     std::string path = std::string("/proc/sys/") + key;

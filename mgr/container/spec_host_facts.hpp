@@ -15,6 +15,9 @@ struct HostFacts {
   bool has_swap_limit = true;
   bool has_blkio_weight = true;
   bool has_cgroup_namespace = true;
+  bool is_cgroup_v1 = true;
+  bool has_realtime_cpu = true;
+  bool has_apparmor = false;
   std::map<std::string, std::string> default_sysctls;  // of a network namespace of the container's own
 };
 

@@ -60,15 +60,16 @@ bool is_at_or_below(std::string_view path, std::string_view parent) {
   return path == parent || (path.starts_with(parent) && path[parent.size()] == '/');
 }
 
-void apply_ipc_mode(const HostConfig& host, json& mounts) {
+void apply_ipc_mode(const HostConfig& host, const std::string& shared_shm, json& mounts) {
   if (host.ipc_mode == "none")
     std::erase_if(mounts.get_ref<json::array_t&>(), [](const json& m) { return m["destination"] == "/dev/shm"; });
-  if (host.ipc_mode != "host") return;
+  const std::string source = host.ipc_mode == "host" ? "/dev/shm" : shared_shm;
+  if (source.empty()) return;
   // A new mqueue mount shows the queues of the namespace that makes it, which is the host's; shared memory is one
   // mount.
   for (json& mount : mounts) {
     const std::string target = mount["destination"];
-    if (target == "/dev/shm") mount = bind_mount(target, target, {"rbind", "rprivate", "nosuid", "noexec", "nodev"});
+    if (target == "/dev/shm") mount = bind_mount(source, target, {"rbind", "rprivate", "nosuid", "noexec", "nodev"});
   }
 }
 
@@ -114,12 +115,34 @@ json host_devices() {
   return nodes;
 }
 
+// "c 42:* rwm", as the parser has checked it.
+void add_device_rule(const std::string& rule, json& into) {
+  const std::size_t colon = rule.find(':');
+  const std::size_t space = rule.find(' ', colon);
+  json allowed{{"allow", true}, {"type", rule.substr(0, 1)}, {"access", rule.substr(space + 1)}};
+  const std::string major = rule.substr(2, colon - 2);
+  const std::string minor = rule.substr(colon + 1, space - colon - 1);
+  // What is left out is any.
+  if (major != "*") allowed["major"] = std::atoll(major.c_str());
+  if (minor != "*") allowed["minor"] = std::atoll(minor.c_str());
+  into.push_back(std::move(allowed));
+}
+
 }  // namespace
 
-json spec_mounts(const ContainerConfig& config, const ContainerFilePaths& files) {
+std::pair<unsigned, unsigned> device_number(const std::string& path) {
+  struct stat info{};
+  if (::stat(path.c_str(), &info) != 0 || (!S_ISCHR(info.st_mode) && !S_ISBLK(info.st_mode))) {
+    throw Error(ErrorClass::kInvalidArgument, "no such device: \"" + path + "\"");
+  }
+  return {major(info.st_rdev), minor(info.st_rdev)};
+}
+
+json spec_mounts(const ContainerConfig& config, const SpecInput& input) {
   const HostConfig& host = config.host;
+  const ContainerFilePaths& files = input.files;
   json mounts = default_mounts(host.shm_size > 0 ? host.shm_size : kDefaultShmSize);
-  apply_ipc_mode(host, mounts);
+  apply_ipc_mode(host, input.shm, mounts);
   if (host.privileged) make_writable_for_privileged(mounts);
   // A mount of the client's replaces ours at the same place, and all of ours below it would be hidden.
   const auto is_replaced = [&](const json& mount) {
@@ -136,6 +159,7 @@ json spec_mounts(const ContainerConfig& config, const ContainerFilePaths& files)
   add_file(files.hostname, "/etc/hostname");
   add_file(files.hosts, "/etc/hosts");
   std::erase_if(mounts.get_ref<json::array_t&>(), is_replaced);
+  if (runs_init(host)) mounts.push_back(bind_mount(input.init, kInitInContainer, {"bind", "rprivate", "ro"}));
   // Parents first, so that none hides its child.
   std::multimap<ptrdiff_t, const MountConfig*> by_depth;
   for (const MountConfig& mount : config.mounts) {
@@ -163,6 +187,7 @@ void add_devices(const HostConfig& host, json& section) {
     }
     nodes.push_back(std::move(node));
   }
+  for (const std::string& rule : host.device_cgroup_rules) add_device_rule(rule, section["resources"]["devices"]);
   if (!nodes.empty()) section["devices"] = std::move(nodes);
 }
 

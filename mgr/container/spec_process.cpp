@@ -3,6 +3,7 @@
 
 #include "mgr/container/spec.hpp"
 #include "mgr/container/spec_defaults.hpp"
+#include "task/error.hpp"
 
 namespace quoll::mgr {
 namespace {
@@ -70,10 +71,19 @@ json rlimits(const HostConfig& host, const HostFacts& facts, std::vector<std::st
 
 }  // namespace
 
+bool runs_init(const HostConfig& host) { return host.init.value_or(false) && host.pid_mode.empty(); }
+
 json spec_process(const ContainerConfig& config, const SpecInput& input, const HostFacts& facts, uint64_t capabilities,
                   std::vector<std::string>& warnings) {
   std::vector<std::string> args = config.entrypoint.value_or(std::vector<std::string>());
   args.insert(args.end(), config.cmd.begin(), config.cmd.end());
+  if (runs_init(config.host)) {
+    if (input.init.empty()) {
+      throw Error(ErrorClass::kFailedPrecondition,
+                  "HostConfig.Init: neither docker-init nor tini-static nor catatonit is installed on this host");
+    }
+    args.insert(args.begin(), {kInitInContainer, "--"});
+  }
   json process = {
       {"terminal", config.tty},
       {"args", args},
@@ -83,6 +93,10 @@ json spec_process(const ContainerConfig& config, const SpecInput& input, const H
       {"capabilities", capability_sets(capabilities, input.user.uid)},
       {"noNewPrivileges", config.host.no_new_privileges},
   };
+  if (!config.host.apparmor.empty()) {
+    if (!facts.has_apparmor) throw Error(ErrorClass::kInvalidArgument, "AppArmor is not enabled on this host");
+    process["apparmorProfile"] = config.host.apparmor;
+  }
   const auto [height, width] = config.host.console_size;
   if (config.tty && height > 0 && width > 0) process["consoleSize"] = {{"height", height}, {"width", width}};
   if (json limits = rlimits(config.host, facts, warnings); !limits.empty()) process["rlimits"] = std::move(limits);

@@ -9,11 +9,13 @@
 
 #include <cerrno>
 #include <charconv>
+#include <csignal>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "mgr/image/durable_file.hpp"
 #include "monitor/attach_protocol.hpp"
+#include "task/blocking.hpp"
 #include "task/error.hpp"
 #include "task/fd.hpp"
 #include "task/process.hpp"
@@ -95,6 +97,15 @@ int read_pid_file(const std::string& path) {
   std::from_chars(text.data(), text.data() + text.size(), pid);
   if (pid <= 0) throw Error(ErrorClass::kInternal, path + ": no pid in it");
   return pid;
+}
+
+// Empty where it cannot be read.
+std::string read_small_file(const std::string& path) {
+  try {
+    return read_file(path, kSmallFileBytesMax);
+  } catch (const Error&) {
+    return "";
+  }
 }
 
 task::Task<task::CommandResult> run_runtime(const RuntimePrograms& programs, std::vector<std::string> arguments,
@@ -230,6 +241,43 @@ task::Task<void> runtime_resume(const RuntimePrograms& programs, const std::stri
 task::Task<void> runtime_update(const RuntimePrograms& programs, const std::string& id, std::string resources) {
   co_await require_success(run_runtime(programs, {"update", "--resources", "/dev/stdin", id}, std::move(resources)),
                            "cannot update container " + id);
+}
+
+task::Task<ExecOutput> runtime_exec(const RuntimePrograms& programs, const std::string& id, const std::string& files,
+                                    const std::string& process, std::chrono::nanoseconds time_limit,
+                                    std::size_t output_bytes_max) {
+  co_await task::blocking([&] {
+    ::unlink((files + ".pid").c_str());
+    const UniqueFd file = open_file(files + ".json", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    write_all(file.get(), process, files + ".json");
+  });
+  // The runtime's end is not that of the process it has started: whoever leaves here early ends that one, too.
+  struct Killer {
+    ~Killer() {
+      if (!armed) return;
+      int pid = 0;
+      try {
+        pid = read_pid_file(pid_file);
+      } catch (const Error&) {
+        return;  // it has not come so far
+      }
+      const std::string cgroup = read_small_file("/proc/" + std::to_string(pid) + "/cgroup");
+      if (cgroup.find(id) != std::string::npos) ::kill(pid, SIGKILL);
+    }
+    const std::string& id;
+    const std::string pid_file;
+    bool armed = true;
+  } killer{id, files + ".pid"};
+  std::vector<std::string> argv{programs.runtime, "--root",     programs.state_directory, "exec", "--process",
+                                files + ".json",  "--pid-file", files + ".pid",           id};
+  task::CommandOptions options;
+  options.env = program_environment();
+  options.output_bytes_max = output_bytes_max;
+  options.time_limit = time_limit;
+  const task::CommandResult result = co_await task::run_command(std::move(argv), std::move(options));
+  killer.armed = false;
+  const int code = result.exit.signal != 0 ? 128 + result.exit.signal : result.exit.code;
+  co_return ExecOutput{code, result.standard_output + result.standard_error};
 }
 
 void request_of_monitor(const std::string& bundle, std::string_view request) {

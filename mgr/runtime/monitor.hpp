@@ -2,6 +2,7 @@
 // makes and starts it.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -104,6 +105,19 @@ std::string resize_request(unsigned rows, unsigned columns);
 // Thread: any; does not block. Errors: of system_error().
 UniqueFd connect_to_monitor(const std::string& bundle, std::uint8_t attach_flags);
 void greet_monitor(int socket, std::uint8_t attach_flags);
+// A process more in a running container, by a spec's `process` object, with its output read to its end. FILES.json and
+// FILES.pid are written for it.
+//
+// Cancel: the process is killed.
+// Errors: kDeadlineExceeded after `time_limit`, with the process killed.
+struct ExecOutput {
+  int exit_code = 0;
+  std::string text;  // both streams
+};
+task::Task<ExecOutput> runtime_exec(const RuntimePrograms& programs, const std::string& id, const std::string& files,
+                                    const std::string& process, std::chrono::nanoseconds time_limit,
+                                    std::size_t output_bytes_max);
+
 
 // The exit code that the monitor left; nothing where there is none yet.
 struct ExitStatus {

@@ -23,6 +23,8 @@
 //     workdir=PATH
 //     target=PATH       required: an existing empty directory, as a rule <bundle>/rootfs
 //     option=NAME[=V]   optional, repeated: any other overlayfs option, e.g. `option=metacopy=on`
+//     shm_pid=PID       with shm_target, an existing directory, where the /dev/shm of that process is then mounted too:
+//     shm_target=PATH   for a container that shares the IPC of another, whose mount no other namespace has
 //
 // <bundle>/subpaths is groups of three such lines: volume=PATH, part=PATH (relative, looked up inside the volume,
 // whatever links are in there) and target=PATH (an existing file or directory, as the part is).
@@ -72,6 +74,8 @@ struct Overlay {
   std::string work_dir;
   std::string target;
   std::vector<std::string> options;
+  std::string shm_pid;
+  std::string shm_target;
 };
 
 [[noreturn]] void fail(const std::string& what, int exit_status = kStepFailed) {
@@ -109,6 +113,7 @@ void set_once(std::string& field, std::string_view value, const std::string& whe
 
 void check(const Overlay& overlay, const std::string& path) {
   if (overlay.lower_dirs.empty()) fail(path + ": no lowerdir");
+  if (overlay.shm_pid.empty() != overlay.shm_target.empty()) fail(path + ": shm_pid and shm_target go together");
   if (overlay.target.empty()) fail(path + ": no target");
   if (overlay.upper_dir.empty() != overlay.work_dir.empty()) fail(path + ": upperdir and workdir go together");
   if (overlay.upper_dir.empty() && overlay.lower_dirs.size() < 2) fail(path + ": one lowerdir needs an upperdir");
@@ -126,7 +131,7 @@ Overlay parse_overlay(std::string_view text, const std::string& path) {
     if (equals == std::string_view::npos || equals + 1 == line.size()) fail(where + ": not key=value");
     std::string_view key = line.substr(0, equals);
     std::string_view value = line.substr(equals + 1);
-    if (key != "option") {
+    if (key != "option" && key != "shm_pid") {
       if (value[0] != '/') fail(where + ": not an absolute path: " + std::string(value));
       while (value.size() > 1 && value.back() == '/') value.remove_suffix(1);
     }
@@ -138,6 +143,10 @@ Overlay parse_overlay(std::string_view text, const std::string& path) {
       set_once(overlay.work_dir, value, where);
     } else if (key == "target") {
       set_once(overlay.target, value, where);
+    } else if (key == "shm_pid") {
+      set_once(overlay.shm_pid, value, where);
+    } else if (key == "shm_target") {
+      set_once(overlay.shm_target, value, where);
     } else if (key == "option") {
       overlay.options.emplace_back(value);
     } else {
@@ -271,6 +280,21 @@ void mount_overlay(const Overlay& overlay) {
     mount_by_text(overlay);
 }
 
+// A mount can be copied only by who is in its namespace; the copy, attached nowhere yet, can be taken along.
+void share_shm(const std::string& pid, const std::string& target) {
+  const int own = ::open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
+  const int other = ::open(("/proc/" + pid + "/ns/mnt").c_str(), O_RDONLY | O_CLOEXEC);
+  if (own < 0 || other < 0) fail_errno("open the mount namespace of process " + pid);
+  if (::setns(other, CLONE_NEWNS) < 0) fail_errno("enter the mount namespace of process " + pid);
+  const int shm = ::open_tree(AT_FDCWD, "/dev/shm", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+  if (shm < 0) fail_errno("copy the mount /dev/shm of process " + pid);
+  if (::setns(own, CLONE_NEWNS) < 0) fail_errno("return to the own mount namespace");
+  if (::move_mount(shm, "", AT_FDCWD, target.c_str(), MOVE_MOUNT_F_EMPTY_PATH) < 0) fail_errno("mount " + target);
+  ::close(shm);
+  ::close(other);
+  ::close(own);
+}
+
 bool has_filesystem(const char* path, long magic) {
   struct statfs status;
   return ::statfs(path, &status) == 0 && static_cast<long>(status.f_type) == magic;
@@ -324,7 +348,11 @@ void prepare_create(const std::string& runtime, const std::string& bundle) {
   if (::unshare(CLONE_NEWNS) < 0) fail_errno("unshare the mount namespace");
   if (::mount(nullptr, "/", nullptr, MS_REC | MS_SLAVE, nullptr) < 0) fail_errno("make all mounts slaves");
   if (hide_unified && ::umount2(kUnifiedMount, MNT_DETACH) < 0) fail_errno(std::string("detach ") + kUnifiedMount);
-  if (text) mount_overlay(parse_overlay(*text, path));
+  if (text) {
+    const Overlay overlay = parse_overlay(*text, path);
+    if (!overlay.shm_pid.empty()) share_shm(overlay.shm_pid, overlay.shm_target);
+    mount_overlay(overlay);
+  }
   path = bundle + "/subpaths";
   if (auto subpaths = read_file(path)) mount_subpaths(*subpaths, path);
 }

@@ -1,0 +1,103 @@
+"""Settings of a new container, each seen from within or in its cgroup."""
+
+import os
+
+import pytest
+
+import containers
+from containers import create, inspect, run, state, wait
+from test_changes import cgroup_file
+from waiting import eventually
+
+
+
+def says(daemon, script, *options):
+    """What a container of these options prints."""
+    return containers.logs(daemon, containers.finished(daemon, script, *options)).decode()
+
+
+def test_init_reaps_what_the_program_leaves_behind(daemon):
+    container = run(daemon, "(sleep 0.1 &) ; exec sleep 1000", "--init")
+    listed = daemon.docker("top", container, "-eo", "pid,args").stdout
+    assert "docker-init -- sh" in listed or "docker-init -- sleep" in listed or "/sbin/docker-init" in listed
+    eventually(lambda: "defunct" not in daemon.docker("top", container).stdout)
+    assert inspect(daemon, container)["HostConfig"]["Init"] is True
+    assert says(daemon, "kill -0 1; exit 0", "--init") == ""
+    assert wait(daemon, run(daemon, "exit 7", "--init")) == 7
+
+
+def test_a_container_joins_the_namespaces_of_another(daemon):
+    donor = run(daemon, "hostname; echo 127.0.0.9 donated >> /etc/hosts; touch /dev/shm/shared; " + containers.SILENT, "--ipc", "shareable",
+                name="donor")
+    eventually(lambda: containers.logs(daemon, donor))
+    name = containers.logs(daemon, donor).decode()
+    pid = state(daemon, donor)["Pid"]
+
+    def namespace(kind):
+        return os.readlink(f"/proc/{pid}/ns/{kind}")
+    seen = says(daemon, "for kind in net ipc pid; do readlink /proc/self/ns/$kind; done; hostname; cat /etc/hosts; ls /dev/shm",
+                "--network", "container:donor", "--ipc", f"container:{donor}", "--pid", "container:donor")
+    assert seen.split("\n")[:3] == [namespace("net"), namespace("ipc"), namespace("pid")]
+    assert name.strip() in seen and "donated" in seen and seen.endswith("shared\n")
+    joined = create(daemon, NetworkMode="container:donor")
+    assert inspect(daemon, joined)["HostConfig"]["NetworkMode"] == f"container:{donor}"
+    daemon.docker("kill", donor)
+    wait(daemon, donor)
+    done = daemon.docker("start", joined, check=False)
+    assert "non running container" in done.stderr
+
+
+def test_what_cannot_be_joined_is_refused(daemon):
+    private = run(daemon, containers.SILENT)
+    done = daemon.docker("run", "-d", "--ipc", f"container:{private}", "busybox", "true", check=False)
+    assert "non-shareable IPC" in done.stderr
+    assert daemon.docker("run", "-d", "--network", "container:nobody", "busybox", "true", check=False).returncode == 125
+    assert daemon.docker("run", "-d", "--pid", "container:", "busybox", "true", check=False).returncode == 125
+
+
+def test_limits_reach_the_cgroup(daemon):
+    device = next(path for path in ("/dev/vda", "/dev/sda", "/dev/loop0", "/dev/vdb") if os.path.exists(path))
+    number = os.stat(device).st_rdev
+    container = run(daemon, containers.SILENT, "--device-read-bps", f"{device}:1mb", "--device-write-iops", f"{device}:77",
+                    "--device-cgroup-rule", "c 42:* rwm", "--memory", "64m", "--memory-swappiness", "10",
+                    "--oom-kill-disable", "--cpuset-cpus", "0", "--cpu-period", "50000", "--cpu-quota", "25000")
+    at = f"{os.major(number)}:{os.minor(number)}"
+    assert cgroup_file(daemon, container, "blkio", "blkio.throttle.read_bps_device") == f"{at} 1048576"
+    assert cgroup_file(daemon, container, "blkio", "blkio.throttle.write_iops_device") == f"{at} 77"
+    assert "c 42:* rwm" in cgroup_file(daemon, container, "devices", "devices.list")
+    assert cgroup_file(daemon, container, "memory", "memory.swappiness") == "10"
+    assert "oom_kill_disable 1" in cgroup_file(daemon, container, "memory", "memory.oom_control")
+    assert cgroup_file(daemon, container, "cpuset", "cpuset.cpus") == "0"
+    host = inspect(daemon, container)["HostConfig"]
+    assert host["BlkioDeviceReadBps"] == [{"Path": device, "Rate": 1 << 20}]
+    assert (host["MemorySwappiness"], host["OomKillDisable"]) == (10, True)
+
+
+def test_a_cgroup_parent_of_its_own(daemon):
+    container = run(daemon, containers.SILENT, "--cgroup-parent", "/quoll-test-parent")
+    with open(f"/proc/{state(daemon, container)['Pid']}/cgroup") as file:
+        assert f":/quoll-test-parent/{container}\n" in file.read()
+    daemon.docker("rm", "-f", container)
+
+
+def test_annotations_and_other_fields_come_back(daemon):
+    body = {"Image": "busybox", "HostConfig": {"Annotations": {"a": "b"}, "KernelMemory": 5 << 20}}
+    container = daemon.http.post("/containers/create", json=body).expect(201).json()["Id"]
+    assert inspect(daemon, container)["HostConfig"]["Annotations"] == {"a": "b"}
+    listed = daemon.http.get("/containers/json?all=1").json()
+    assert listed[0]["HostConfig"]["Annotations"] == {"a": "b"}
+
+
+@pytest.mark.parametrize("host, words", [
+    ({"DeviceCgroupRules": ["x 1:1 r"]}, "invalid device cgroup rule"),
+    ({"MemorySwappiness": 101}, "0-100"),
+    ({"BlkioDeviceReadBps": [{"Path": "/no/such", "Rate": 1}]}, "/no/such"),
+    ({"DeviceRequests": [{"Count": -1, "Capabilities": [["gpu"]]}]}, "DeviceRequests"),
+    ({"SecurityOpt": ["apparmor=mine"]}, "AppArmor"),
+    ({"UsernsMode": "private"}, "USER mode"), ({"Isolation": "hyperv"}, "Isolation"),
+    ({"StorageOpt": {"size": "1G"}}, "StorageOpt"),     ({"NetworkMode": "container:nobody"}, "nobody"),
+])
+def test_what_is_not_supported_is_refused_by_its_name(daemon, host, words):
+    answer = daemon.http.post("/containers/create", json={"Image": "busybox", "HostConfig": host}).expect(400, 404, 501)
+    assert words in answer.json()["message"]
+    assert daemon.container_ids() == []
