@@ -47,7 +47,8 @@ json network_settings(const mgr::ContainerSnapshot& container) {
                 {"SecondaryIPv6Addresses", nullptr}};
   settings["Networks"] = networks_json(container);
   // The same of the default bridge once more, for clients of old.
-  constexpr const char* kTexts[] = {"EndpointID", "Gateway", "GlobalIPv6Address", "IPAddress", "IPv6Gateway", "MacAddress"};
+  constexpr const char* kTexts[] = {"EndpointID", "Gateway",     "GlobalIPv6Address",
+                                    "IPAddress",  "IPv6Gateway", "MacAddress"};
   constexpr const char* kNumbers[] = {"GlobalIPv6PrefixLen", "IPPrefixLen"};
   const auto bridge = settings["Networks"].find("bridge");
   const bool has_bridge = bridge != settings["Networks"].end();

@@ -1,6 +1,7 @@
 // /containers, but for logs.
 #include <charconv>
 #include <chrono>
+#include <cstdio>
 #include <nlohmann/json.hpp>
 
 #include "api/container_json.hpp"
@@ -47,14 +48,65 @@ bool is_in_network(const ContainerSnapshot& container, const std::string& wanted
   });
 }
 
+std::string_view health_word(const ContainerSnapshot& container) {
+  return container.health ? mgr::to_string(container.health->status) : "none";
+}
+
+bool has_mount(const ContainerSnapshot& container, const std::string& wanted) {
+  return std::ranges::any_of(container.config->mounts, [&wanted](const mgr::MountConfig& mount) {
+    return mount.target == wanted || mount.source == wanted;
+  });
+}
+
+// "80", "80/udp" or "8000-8010/tcp".
+struct PortRange {
+  int first = 0;
+  int last = 0;
+  std::string protocol = "tcp";
+
+  bool has(int number, std::string_view of_protocol) const {
+    return number >= first && number <= last && of_protocol == protocol;
+  }
+};
+
+PortRange parse_ports(const std::string& filter, const std::string& text) {
+  PortRange range;
+  char protocol[8] = "tcp";
+  const bool two = std::sscanf(text.c_str(), "%d-%d/%7s", &range.first, &range.last, protocol) >= 2;
+  if (!two && std::sscanf(text.c_str(), "%d/%7s", &range.first, protocol) < 1) {
+    throw Error(ErrorClass::kInvalidArgument, "invalid filter '" + filter + "=" + text + "'");
+  }
+  if (!two) range.last = range.first;
+  range.protocol = protocol;
+  return range;
+}
+
+bool exposes(const ContainerSnapshot& container, const PortRange& wanted) {
+  return std::ranges::any_of(container.config->exposed_ports, [&wanted](const std::string& port) {
+    const std::size_t slash = port.find('/');
+    return wanted.has(std::atoi(port.c_str()), slash == std::string::npos ? "tcp" : port.substr(slash + 1));
+  });
+}
+
+bool publishes(const ContainerSnapshot& container, const PortRange& wanted) {
+  return std::ranges::any_of(container.config->host.port_bindings, [&wanted](const mgr::PortBinding& binding) {
+    return wanted.has(binding.container.number, mgr::to_string(binding.container.protocol));
+  });
+}
+
 // The list filters of one request.
 class Selection {
  public:
   Selection(Api& api, const Request& request)
-      : filters_(request.query("filters"), {"ancestor", "before", "since", "exited", "id", "name", "label", "network", "status"}),
+      : filters_(request.query("filters"),
+                 {"ancestor", "before", "since", "exited", "expose", "health", "id", "is-task", "isolation", "label",
+                  "name", "network", "publish", "status", "volume"}),
         limit_(query_number(request, "limit").value_or(0)),
         all_(request.query_flag("all") || limit_ > 0 || filters_.has("status") || filters_.has("exited") ||
              filters_.has("before") || filters_.has("since")) {
+    for (const char* filter : {"expose", "publish"}) {
+      for (const std::string& ports : filters_.values(filter)) parse_ports(filter, ports);
+    }
     for (const std::string& status : filters_.values("status")) mgr::parse_container_status(status);
     for (const std::string& other : filters_.values("before"))
       before_ns_ = api.containers.find(other)->snapshot().created_ns;
@@ -76,9 +128,16 @@ class Selection {
                           return container.state.status == mgr::ContainerStatus::kExited &&
                                  std::to_string(container.state.exit_code) == code;
                         }) &&
-           filters_.any("network",
-                        [&](const std::string& wanted) { return is_in_network(container, wanted); }) &&
+           filters_.any("network", [&](const std::string& wanted) { return is_in_network(container, wanted); }) &&
            filters_.any("ancestor", [&](const std::string& image) { return is_ancestor(container, image); }) &&
+           filters_.any("health", [&](const std::string& word) { return health_word(container) == word; }) &&
+           filters_.any("is-task", [](const std::string& value) { return value != "true" && value != "1"; }) &&
+           filters_.any("volume", [&](const std::string& name) { return has_mount(container, name); }) &&
+           filters_.any("expose",
+                        [&](const std::string& ports) { return exposes(container, parse_ports("expose", ports)); }) &&
+           filters_.any(
+               "publish",
+               [&](const std::string& ports) { return publishes(container, parse_ports("publish", ports)); }) &&
            filters_.match_labels(container.config->labels);
   }
   bool full(std::size_t count) const { return limit_ > 0 && count >= static_cast<std::size_t>(limit_); }
@@ -223,7 +282,8 @@ Task<void> wait_container(Api& api, Request& request, Response& response) {
 }
 
 Task<void> remove_container(Api& api, Request& request, Response& response) {
-  if (request.query_flag("link")) throw Error(ErrorClass::kNotImplemented, "the removal of a link is not supported yet");
+  if (request.query_flag("link"))
+    throw Error(ErrorClass::kNotImplemented, "the removal of a link is not supported yet");
   const mgr::RemoveRequest removal{.force = request.query_flag("force"), .anonymous_volumes = request.query_flag("v")};
   co_await api.containers.remove(named_container(api, request), removal);
   co_await response.send_empty(204);

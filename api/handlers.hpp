@@ -12,9 +12,9 @@ using http::Request;
 using http::Response;
 using task::Task;
 
-// The container that the route's {id} names, by id, name, or the head of an id; dumps show it beside the request from then
-// on. Every handler whose route names a container finds it so.
-// Errors: kNotFound, or kInvalidArgument where several ids begin so.
+// The container that the route's {id} names, by id, name, or the head of an id; dumps show it beside the request from
+// then on. Every handler whose route names a container finds it so. Errors: kNotFound, or kInvalidArgument where
+// several ids begin so.
 std::shared_ptr<mgr::Container> named_container(Api& api, const Request& request);
 // Where the container is found by other ways.
 void label_request(const Request& request, const mgr::Container& container);
@@ -73,6 +73,10 @@ Task<void> changes_container(Api& api, Request& request, Response& response);
 
 // system_df.cpp
 Task<void> disk_usage(Api& api, Request& request, Response& response);
+
+// container_figures.cpp
+Task<void> stats_container(Api& api, Request& request, Response& response);
+Task<void> top_container(Api& api, Request& request, Response& response);
 
 // logs.cpp
 Task<void> logs_container(Api& api, Request& request, Response& response);

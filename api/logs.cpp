@@ -2,6 +2,7 @@
 #include "api/handlers.hpp"
 #include "api/version.hpp"
 #include "mgr/container/container_manager.hpp"
+#include "mgr/container/log_attributes.hpp"
 #include "task/error.hpp"
 
 namespace quoll::api {
@@ -30,11 +31,12 @@ std::string_view content_type(const Request& request, bool tty) {
 }  // namespace
 
 Task<void> logs_container(Api& api, Request& request, Response& response) {
-  const mgr::LogFilter filter = filter_of(request);
+  mgr::LogFilter filter = filter_of(request);
   const auto container = named_container(api, request);
   if (!container->log()) {
     throw Error(ErrorClass::kNotImplemented, "configured logging driver does not support reading");
   }
+  if (request.query_flag("details")) filter.attributes = mgr::log_attributes(*container->config());
   const auto follower = api.containers.logs(*container, filter, request.query_flag("follow"));
   co_await response.start_stream(content_type(request, container->config()->tty));
   while (const auto chunk = co_await follower->next()) co_await response.write(chunk->bytes.view());

@@ -10,6 +10,7 @@
 #include "api/filters.hpp"
 #include "api/handlers.hpp"
 #include "api/json_body.hpp"
+#include "mgr/container/container_bundle.hpp"
 #include "mgr/container/container_manager.hpp"
 #include "mgr/event/event_bus.hpp"
 #include "mgr/image/image_store.hpp"
@@ -109,7 +110,7 @@ json info_json(const Api& api) {
       {"CPUShares", unified || exists("/sys/fs/cgroup/cpu/cpu.shares")},
       {"CPUSet", unified || exists("/sys/fs/cgroup/cpuset")},
       {"PidsLimit", unified || exists("/sys/fs/cgroup/pids")},
-      {"OomKillDisable", false},
+      {"OomKillDisable", !unified && exists("/sys/fs/cgroup/memory/memory.oom_control")},
       {"IPv4Forwarding", reads_one("/proc/sys/net/ipv4/ip_forward")},
       {"Debug", true},
       {"NFd", count_descriptors()},
@@ -147,7 +148,7 @@ json info_json(const Api& api) {
         {"RemoteManagers", nullptr}}},
       {"LiveRestoreEnabled", api.facts.live_restore},
       {"Isolation", ""},
-      {"InitBinary", ""},
+      {"InitBinary", mgr::init_program().empty() ? "" : "docker-init"},
       {"ContainerdCommit", {{"ID", ""}}},
       {"RuncCommit", {{"ID", ""}}},
       {"InitCommit", {{"ID", ""}}},

@@ -139,6 +139,17 @@ def listing(bench, engine):
             engine.remove(container)
 
 
+def inspecting(bench, engine):
+    container = engine.container(["sleep", "100000"])
+    try:
+        return bench.run(
+            "http_load", target=engine.socket, path=f"/v1.41/containers/{container}/json", connections=8,
+            seconds=bench.size(4, 1),
+        )  # fmt: skip
+    finally:
+        engine.remove(container)
+
+
 def ping(bench, target):
     return bench.run("http_load", target=target, path="/_ping", connections=64, seconds=bench.size(3, 1))
 

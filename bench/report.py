@@ -40,6 +40,7 @@ ROWS = [
         base="floor-crun"),
     Row("parallel", "the same with 8 workers, runc", "per_second", "/s", 20, "≥ 20 /s", True, ours="quoll-runc",
         base="floor-runc"),
+    Row("inspect", "`/containers/ID/json`, 8 connections", "per_second", "/s", 15000, "≥ 15,000 /s", True),
     Row("network", "create + start + wait + remove on the default bridge, p50", "p50_ms", "ms",
         lambda figures: 1.6 * figures["without"]["p50_ms"], "≤ 1.6 × without network", ours="bridge", base="without"),
     Row("network", "the same with 50 published ports", "p50_ms", "ms",

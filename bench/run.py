@@ -106,6 +106,7 @@ class Run:
         self.keep("burst", engine.name, lambda: cases.burst(bench, engine))
         self.keep("copy", engine.name, lambda: cases.copying(bench, engine, engines.resident_kb))
         self.keep("list", engine.name, lambda: cases.listing(bench, engine))
+        self.keep("inspect", engine.name, lambda: cases.inspecting(bench, engine))
         if not isinstance(engine, engines.Quoll):
             self.keep("cycle", engine.name, lambda: cases.cycle(bench, engine, 1, bench.size(20, 5)))
             self.keep("parallel", engine.name, lambda: cases.cycle(bench, engine, 8, bench.size(5, 2)))

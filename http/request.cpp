@@ -9,6 +9,10 @@ namespace quoll::http {
 
 std::optional<std::string> Request::query(std::string_view name) const { return query_value(raw_query_, name); }
 
+bool Request::query_flag_or(std::string_view name, bool fallback) const {
+  return query(name) ? query_flag(name) : fallback;
+}
+
 bool Request::query_flag(std::string_view name) const {
   const std::optional<std::string> value = query(name);
   return value && docker_bool(*value);

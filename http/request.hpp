@@ -43,6 +43,8 @@ class Request {
   std::optional<std::string> query(std::string_view name) const;
   // Docker's BoolValue: absent, "", 0, no, false and none are false, all else is true.
   bool query_flag(std::string_view name) const;
+  // The same; `fallback` where the query has no such name.
+  bool query_flag_or(std::string_view name, bool fallback) const;
   std::vector<std::string> query_values(std::string_view name) const;
 
   // A parameter of the route's pattern, decoded; "" where the pattern has none of that name.

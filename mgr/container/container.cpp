@@ -176,6 +176,11 @@ void Container::drop_waiters() {
   removal_waiters_.clear();
 }
 
+bool Container::removed() const {
+  std::lock_guard lock(mutex_);
+  return removed_;
+}
+
 void Container::tell_removed() {
   std::lock_guard lock(mutex_);
   attach_waiters_.clear();

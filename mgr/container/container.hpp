@@ -130,6 +130,7 @@ class Container {
   // Ends all waits without a result: the daemon stops watching.
   void drop_waiters();
   void tell_removed();
+  bool removed() const;
 
  private:
   struct AttachWaiter {

@@ -59,18 +59,6 @@ std::string host_hostname() {
   return name;
 }
 
-// A static one, which runs in any image.
-const std::string& init_program() {
-  static const std::string program = [] {
-    for (const char* path : {"/usr/bin/docker-init", "/usr/libexec/docker/docker-init", "/usr/bin/tini-static",
-                             "/usr/bin/catatonit", "/usr/libexec/podman/catatonit"}) {
-      if (::access(path, X_OK) == 0) return std::string(path);
-    }
-    return std::string();
-  }();
-  return program;
-}
-
 SpecInput spec_input(const Container& container) {
   SpecInput input;
   input.id = container.id();
@@ -86,6 +74,18 @@ SpecInput spec_input(const Container& container) {
 const HostFacts& host_facts() {
   static const HostFacts facts = read_host_facts();
   return facts;
+}
+
+// A static one, which runs in any image.
+const std::string& init_program() {
+  static const std::string program = [] {
+    for (const char* path : {"/usr/bin/docker-init", "/usr/libexec/docker/docker-init", "/usr/bin/tini-static",
+                             "/usr/bin/catatonit", "/usr/libexec/podman/catatonit"}) {
+      if (::access(path, X_OK) == 0) return std::string(path);
+    }
+    return std::string();
+  }();
+  return program;
 }
 
 std::string hostname_of(const Container& container) {

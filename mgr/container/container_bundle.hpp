@@ -8,8 +8,8 @@
 
 #include "mgr/container/container.hpp"
 #include "mgr/container/container_store.hpp"
-#include "mgr/container/spec_host_facts.hpp"
 #include "mgr/container/spec_files.hpp"
+#include "mgr/container/spec_host_facts.hpp"
 #include "mgr/runtime/monitor.hpp"
 #include "mgr/runtime/seccomp_filters.hpp"
 
@@ -55,6 +55,9 @@ std::vector<std::string> creation_warnings(const Container& container);
 
 // What this host has; read once.
 const HostFacts& host_facts();
+
+// The program for HostConfig.Init on this host; empty where there is none.
+const std::string& init_program();
 
 ContainerRecord record_of(const ContainerSnapshot& snapshot);
 MonitoredContainer monitored(const Container& container);

@@ -2,6 +2,7 @@
 
 #include <charconv>
 #include <cmath>
+#include <regex>
 
 #include "mgr/container/container_config_parse.hpp"
 #include "task/error.hpp"
@@ -114,10 +115,17 @@ void apply_log_option(LogConfig& log, const std::string& key, const std::string&
     log.max_files = count;
   } else {
     // What makes the attributes that `logs --details` shows; "blocking" and "no compression" are how it is anyway.
-    constexpr auto kAttributes = std::to_array<std::string_view>({"labels", "labels-regex", "env", "env-regex", "tag"});
-    if (std::find(kAttributes.begin(), kAttributes.end(), key) != kAttributes.end()) return;
+    if (key == "labels" || key == "env") return;
+    if (key == "labels-regex" || key == "env-regex") {
+      try {
+        const std::regex checked(value);
+      } catch (const std::regex_error&) {
+        refuse_value(field, "no regular expression: " + value);
+      }
+      return;
+    }
     if ((key == "compress" && value == "false") || (key == "mode" && value == "blocking")) return;
-    constexpr auto kLater = std::to_array<std::string_view>({"compress", "mode", "max-buffer-size"});
+    constexpr auto kLater = std::to_array<std::string_view>({"compress", "tag", "mode", "max-buffer-size"});
     if (std::find(kLater.begin(), kLater.end(), key) != kLater.end()) refuse_unsupported(field);
     refuse_value(field, "unknown log opt '" + key + "' for json-file log driver");
   }
@@ -179,6 +187,7 @@ HostConfig parse_host_config(const nlohmann::json& json) {
   parse_resources(host, into);
   const std::string isolation = host.text("Isolation");
   if (!isolation.empty() && isolation != "default") refuse_unsupported("HostConfig.Isolation \"" + isolation + "\"");
+  host.number("KernelMemory");  // clients of old versions send it; no kernel has it any more
   if (host.value("Init") != nullptr) into.init = host.flag("Init");
   into.annotations = host.text_map("Annotations");
   into.cgroup_parent = host.text("CgroupParent");

@@ -162,7 +162,8 @@ TEST(container_config, published_ports_are_the_bindings_and_with_publish_all_the
   EXPECT_EQ(published_ports(config), expected);
   EXPECT_EQ(config_from_json(config_to_json(config)), config);
   EXPECT_TRUE(published_ports(parse(R"({"HostConfig":{"NetworkMode":"host","PublishAllPorts":true,
-    "PortBindings":{"80/tcp":[{"HostPort":"80"}]}}})")).empty());
+    "PortBindings":{"80/tcp":[{"HostPort":"80"}]}}})"))
+                  .empty());
   for (const char* bad : {R"({"x/tcp":[{}]})", R"({"80/tcp":[{"HostPort":"9-8"}]})", R"({"80/tcp":[{"HostPort":"x"}]})",
                           R"({"80/tcp":[{"HostIp":"h"}]})", R"({"0/tcp":[{}]})", R"({"80/tcp":{}})"}) {
     EXPECT_THROW(parse(std::string(R"({"HostConfig":{"PortBindings":)") + bad + "}}"), Error) << bad;

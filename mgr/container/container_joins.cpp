@@ -12,7 +12,13 @@ constexpr std::string_view kPrefix = "container:";
 
 void ContainerManager::resolve_joins(HostConfig& host) const {
   for (std::string* mode : {&host.pid_mode, &host.ipc_mode}) {
-    if (mode->starts_with(kPrefix)) *mode = std::string(kPrefix) + find(mode->substr(kPrefix.size()))->id();
+    if (!mode->starts_with(kPrefix)) continue;
+    try {
+      *mode = std::string(kPrefix) + find(mode->substr(kPrefix.size()))->id();
+    } catch (const Error& error) {
+      // Clients take "not found" for the image.
+      throw Error(ErrorClass::kInvalidArgument, error.message());
+    }
   }
 }
 
@@ -33,8 +39,7 @@ JoinedContainers ContainerManager::joined_by(const Container& container) const {
     return JoinedContainer{state.pid};
   };
   const HostConfig& host = config->host;
-  JoinedContainers joined{join(host.pid_mode, "PID namespace"),
-                          join(host.ipc_mode, "IPC namespace")};
+  JoinedContainers joined{join(host.pid_mode, "PID namespace"), join(host.ipc_mode, "IPC namespace")};
   if (joined.ipc) {
     const std::string other_mode = find(host.ipc_mode.substr(kPrefix.size()))->config()->host.ipc_mode;
     if (other_mode != "shareable" && other_mode != "host") {

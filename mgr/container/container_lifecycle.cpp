@@ -11,6 +11,7 @@
 #include "mgr/container/restart_policy.hpp"
 #include "mgr/image/image_store.hpp"
 #include "mgr/image/remove_tree.hpp"
+#include "mgr/runtime/cgroup.hpp"
 #include "mgr/wall_clock.hpp"
 #include "task/blocking.hpp"
 #include "task/combine.hpp"
@@ -101,6 +102,7 @@ task::Task<void> ContainerManager::undo_start(std::shared_ptr<Container> contain
   container->close_streams();
   co_await runtime_delete(options_.programs, container->id());
   release_network(container);
+  co_await task::blocking([&] { remove_cgroup(container->paths().cgroup); });
   container->set_init_process(UniqueFd());
   if (container->log()) container->log()->set_ended();
   const ContainerState state = container->update_state([&](ContainerState& state) {
@@ -155,7 +157,8 @@ task::Task<void> ContainerManager::finish_run(std::shared_ptr<Container> contain
   }
   const std::string& bundle = container->paths().bundle;
   const auto exit = co_await task::blocking([&] { return read_exit_status(bundle, container->id()); });
-  const bool killed_for_memory = co_await task::blocking([&] { return was_killed_for_memory(bundle); });
+  const bool killed_for_memory =
+      co_await task::blocking([&] { return was_killed_for_memory(container->paths().cgroup); });
   container->set_init_process(UniqueFd());
   container->run_ended().set();
   const auto config = container->config();

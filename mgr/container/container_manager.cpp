@@ -8,8 +8,8 @@
 #include "mgr/container/container_id.hpp"
 #include "mgr/container/container_volumes.hpp"
 #include "mgr/image/image_store.hpp"
-#include "mgr/network/network_manager.hpp"
 #include "mgr/image/remove_tree.hpp"
+#include "mgr/network/network_manager.hpp"
 #include "mgr/runtime/detached_overlay.hpp"
 #include "mgr/volume/volume_manager.hpp"
 #include "mgr/wall_clock.hpp"
@@ -86,8 +86,7 @@ task::Task<CreatedContainer> ContainerManager::create(std::string name, Containe
     co_await task::blocking([&] {
       make_container_directories(paths);
       hold_volumes(config, id, paths, image.id);
-      container =
-          std::make_shared<Container>(id, name, wall_now_ns(), image.id, std::move(config), state, paths);
+      container = std::make_shared<Container>(id, name, wall_now_ns(), image.id, std::move(config), state, paths);
       warnings = creation_warnings(*container);
       store_.save(record_of(container->snapshot()));
     });

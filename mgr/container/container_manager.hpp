@@ -147,7 +147,7 @@ class ContainerManager {
                                      std::optional<std::chrono::seconds> grace);
   // REQUIRES: the lifecycle lock, and a container that may start.
   task::Task<void> begin_run(std::shared_ptr<Container> container);
-  // "container:NAME" modes with the id in place of the name, which may change. Errors: kNotFound.
+  // "container:NAME" modes with the id in place of the name, which may change. Errors: kInvalidArgument.
   void resolve_joins(HostConfig& host) const;
   // Errors: kConflict where one of them does not run, or does not share.
   JoinedContainers joined_by(const Container& container) const;

@@ -9,8 +9,9 @@
 #include "mgr/container/restart_policy.hpp"
 #include "mgr/image/image_store.hpp"
 #include "mgr/image/remove_tree.hpp"
-#include "mgr/volume/volume_manager.hpp"
 #include "mgr/network/network_manager.hpp"
+#include "mgr/runtime/cgroup.hpp"
+#include "mgr/volume/volume_manager.hpp"
 #include "mgr/wall_clock.hpp"
 #include "task/blocking.hpp"
 #include "task/combine.hpp"
@@ -92,9 +93,9 @@ task::Task<void> ContainerManager::take_up(std::shared_ptr<Container> container)
   }
   if (co_await take_up_running(container)) co_return;
   // No process is left, or only one of a start that nobody was told of.
-  container->update_state(
-      [](ContainerState& state) { state.network = SharedNetwork(without_run(*state.network)); });
+  container->update_state([](ContainerState& state) { state.network = SharedNetwork(without_run(*state.network)); });
   const bool bundle_left = std::filesystem::exists(container->paths().bundle);
+  const bool killed_for_memory = was_killed_for_memory(container->paths().cgroup);  // while the cgroup is there
   if (bundle_left) co_await runtime_delete(options_.programs, container->id());
   if (status == ContainerStatus::kRestarting) {
     container->update_state([](ContainerState& state) { state.change_to(ContainerStatus::kExited); });
@@ -102,7 +103,6 @@ task::Task<void> ContainerManager::take_up(std::shared_ptr<Container> container)
   } else if (is_running(status)) {
     const auto exit = read_exit_status(container->paths().bundle, container->id());
     container->update_state([&](ContainerState& state) {
-      const bool killed_for_memory = was_killed_for_memory(container->paths().bundle);
       state.mark_exited(exit ? exit->code : kUnknownExitCode, killed_for_memory,
                         exit ? exit->finished_at_ns : wall_now_ns());
       if (!exit) state.error = "the container ended while no daemon ran, and left no exit status";

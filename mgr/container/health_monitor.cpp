@@ -97,10 +97,11 @@ task::Task<void> monitor_health(std::shared_ptr<Container> container, const Runt
     report(*container, "exec_start: " + line, 0);
     HealthResult result = co_await run_probe(*container, programs, config, arguments);
     if (container->run_ended().is_set()) co_return;
-    report(*container, "exec_die", result.exit_code);
+    const int exit_code = result.exit_code;
     const HealthStatus before = health.status;
     health.add(std::move(result), config, started_ns);
     container->set_health(health);
+    report(*container, "exec_die", exit_code);
     if (health.status != before) report(*container, "health_status: " + std::string(to_string(health.status)), 0);
   }
 }

@@ -87,7 +87,7 @@ json block_io(const HostConfig& host, const HostFacts& facts, std::vector<std::s
   return limits;
 }
 
-json sysctls(const ContainerConfig& config, const SpecInput& input, const HostFacts& facts) {
+json sysctls(const ContainerConfig& config, const HostFacts& facts) {
   json all = json::object();
   const std::string& mode = config.host.network_mode;
   if (mode != "host" && !mode.starts_with("container:")) all = facts.default_sysctls;
@@ -159,7 +159,7 @@ json spec_linux(const ContainerConfig& config, const SpecInput& input, const Hos
       {"resources", spec_limits(host, facts, warnings)},
   };
   section["resources"]["devices"] = default_device_rules();
-  if (json values = sysctls(config, input, facts); !values.empty()) section["sysctl"] = std::move(values);
+  if (json values = sysctls(config, facts); !values.empty()) section["sysctl"] = std::move(values);
   const std::vector<std::string> none;
   section["maskedPaths"] = host.masked_paths.value_or(host.privileged ? none : default_masked_paths());
   section["readonlyPaths"] = host.readonly_paths.value_or(host.privileged ? none : default_readonly_paths());

@@ -25,6 +25,7 @@ LogEncoder::LogEncoder(const LogFilter& filter, LogFraming framing, PartialLines
     : stdout_wanted_(filter.stdout_wanted),
       stderr_wanted_(filter.stderr_wanted),
       timestamps_(filter.timestamps),
+      attributes_(filter.attributes),
       framing_(framing),
       since_ns_(filter.since_ns.value_or(std::numeric_limits<std::int64_t>::min())),
       until_ns_(filter.until_ns.value_or(std::numeric_limits<std::int64_t>::max())),
@@ -40,7 +41,8 @@ void LogEncoder::encode(std::string_view records, LogBytes& out) {
 
 template <bool kFrames, bool kTimestamps>
 void LogEncoder::encode_as(std::string_view records, LogBytes& out) {
-  char* write = out.reserve(records.size());
+  const auto lines = static_cast<std::size_t>(attributes_.empty() ? 0 : std::ranges::count(records, '\n'));
+  char* write = out.reserve(records.size() + lines * attributes_.size());
   const char* at = records.data();
   const char* const end = at + records.size();
   while (at != end && !until_passed_) {
@@ -67,14 +69,20 @@ void LogEncoder::encode_as(std::string_view records, LogBytes& out) {
     if (text_bytes == 0) continue;
     bool& line_open = partial_.of(record.stream);
     const bool stamped = kTimestamps && !line_open;
+    const std::size_t attribute_bytes = line_open ? 0 : attributes_.size();
     line_open = record.partial;
     if constexpr (kFrames) {
-      write = write_frame_header(write, record.stream, text_bytes + (stamped ? kTimestampBytes + 1 : 0));
+      write =
+          write_frame_header(write, record.stream, text_bytes + attribute_bytes + (stamped ? kTimestampBytes + 1 : 0));
     }
     if (stamped) {
       times_.format(record.time_ns, write);
       write[kTimestampBytes] = ' ';
       write += kTimestampBytes + 1;
+    }
+    if (attribute_bytes != 0) [[unlikely]] {
+      std::memcpy(write, attributes_.data(), attribute_bytes);
+      write += attribute_bytes;
     }
     std::memcpy(write, record.text.data(), text_bytes);
     write += text_bytes;

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <limits>
 #include <memory>
+#include <string>
 #include <string_view>
 
 #include "mgr/log/log_filter.hpp"
@@ -55,7 +56,7 @@ enum class LogFraming : std::uint8_t {
 // reader gets has one in any case.
 //
 // Thread: one encoder, one thread at a time.
-// Limits: the output of a call is never longer than its input.
+// Limits: the output of a call is never longer than its input, but for the attributes before each line.
 class LogEncoder {
  public:
   // `partial` is the state of another encoder that was fed with all that precedes, when this one takes over.
@@ -81,6 +82,7 @@ class LogEncoder {
   const bool stdout_wanted_;
   const bool stderr_wanted_;
   const bool timestamps_;
+  const std::string attributes_;
   const LogFraming framing_;
   const std::int64_t since_ns_;
   const std::int64_t until_ns_;

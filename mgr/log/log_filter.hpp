@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "mgr/log/log_record.hpp"
@@ -16,6 +17,7 @@ struct LogFilter {
   bool timestamps = false;
   std::optional<std::int64_t> since_ns;  // records of this very time are in
   std::optional<std::int64_t> until_ns;  // records of this very time are in
+  std::string attributes;                // stand before each line, with their space; empty: none
   std::optional<std::uint64_t> tail;     // lines; counted before since and until are applied, as Docker does
 
   bool wants(LogStream stream) const { return stream == LogStream::kStdout ? stdout_wanted : stderr_wanted; }

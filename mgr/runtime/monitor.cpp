@@ -288,8 +288,6 @@ void request_of_monitor(const std::string& bundle, std::string_view request) {
   }
 }
 
-bool was_killed_for_memory(const std::string& bundle) { return ::access((bundle + "/oom").c_str(), F_OK) == 0; }
-
 std::string resize_request(unsigned rows, unsigned columns) {
   return "resize " + std::to_string(rows) + " " + std::to_string(columns) + "\n";
 }

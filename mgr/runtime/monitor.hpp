@@ -118,14 +118,11 @@ task::Task<ExecOutput> runtime_exec(const RuntimePrograms& programs, const std::
                                     const std::string& process, std::chrono::nanoseconds time_limit,
                                     std::size_t output_bytes_max);
 
-
 // The exit code that the monitor left; nothing where there is none yet.
 struct ExitStatus {
   int code = 0;
   std::int64_t finished_at_ns = 0;
 };
-// Whether the kernel killed a process of the run for memory.
-bool was_killed_for_memory(const std::string& bundle);
 std::optional<ExitStatus> read_exit_status(const std::string& bundle, const std::string& id);
 
 // Field 22 of /proc/PID/stat; 0 where there is no such process.

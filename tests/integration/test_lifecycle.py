@@ -378,10 +378,7 @@ def test_a_process_over_its_memory_limit_is_killed(daemon):
 
 
 @pytest.mark.parametrize("options, name", [
-    (["-v", "named:/x"], "named volume"),
-    (["-v", "/x"], "Volumes"),
-    (["--health-cmd", "true"], "Healthcheck"), (["--log-driver", "syslog"], "LogConfig"), (["--init"], "Init"),
-    (["--gpus", "all"], "DeviceRequests"), (["--cgroup-parent", "/x"], "CgroupParent"),
+    (["--log-driver", "syslog"], "LogConfig"), (["--gpus", "all"], "DeviceRequests"),
     (["--log-opt", "compress=true"], "compress"), (["--runtime", "other"], "other")])
 def test_an_option_that_is_not_supported_is_refused_by_its_name(daemon, options, name):
     done = daemon.docker("run", "-d", *options, "busybox", "true", check=False)
