@@ -23,6 +23,7 @@ class ExecManager;
 class ImageStore;
 class VolumeManager;
 class NetworkManager;
+class RegistryService;
 }  // namespace quoll::mgr
 
 namespace quoll::api {
@@ -48,6 +49,7 @@ struct Api {
   mgr::VolumeManager& volumes;
   mgr::NetworkManager& networks;
   mgr::ExecManager& execs;
+  mgr::RegistryService& registry;
   mgr::EventBus& events;
   DaemonFacts facts;
   std::function<std::size_t()> task_count;

@@ -81,6 +81,14 @@ Task<void> top_container(Api& api, Request& request, Response& response);
 // logs.cpp
 Task<void> logs_container(Api& api, Request& request, Response& response);
 
+// image_create.cpp
+Task<void> create_image(Api& api, Request& request, Response& response);
+
+// registry.cpp
+Task<void> push_image(Api& api, Request& request, Response& response);
+Task<void> login_registry(Api& api, Request& request, Response& response);
+Task<void> inspect_distribution(Api& api, Request& request, Response& response);
+
 // images.cpp
 Task<void> list_images(Api& api, Request& request, Response& response);
 Task<void> inspect_image(Api& api, Request& request, Response& response);

@@ -87,7 +87,6 @@ Task<void> get_images(Api& api, Request& request, Response& response) {
 
 Task<void> import_image(Api& api, Request& request, Response& response) {
   const std::string source = request.query("fromSrc").value_or("");
-  if (source.empty()) throw Error(ErrorClass::kNotImplemented, "pull is not supported yet");
   mgr::ImageDraft draft = import_draft(request);
   std::optional<http::Client> client;
   std::optional<http::ClientResponse> download;
@@ -104,7 +103,7 @@ Task<void> import_image(Api& api, Request& request, Response& response) {
   }
   std::string id;
   co_await consume_body(std::move(read), [&](const mgr::ByteSource& tar, const std::stop_token& stop) {
-    mgr::Decompressor plain(tar, mgr::OuterCompression::kAny);
+    mgr::AnyDecompressor plain(tar);
     const mgr::ByteSource layer = [&plain](std::span<char> buffer) { return plain.read(buffer); };
     id = mgr::create_image(api.images, std::move(draft), layer, stop).id;
     api.images.publish("import", id);

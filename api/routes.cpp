@@ -68,9 +68,12 @@ constexpr ApiRoute kRoutes[] = {
     {"POST", "/networks/{id}/disconnect", disconnect_network, CancelPolicy::kRunToEnd},
     {"DELETE", "/networks/{id}", remove_network, CancelPolicy::kRunToEnd},
 
+    {"POST", "/images/create", create_image},
+    {"POST", "/images/{name:.*}/push", push_image},
+    {"POST", "/auth", login_registry},
+    {"GET", "/distribution/{name:.*}/json", inspect_distribution},
     {"POST", "/images/load", load_images},
     {"GET", "/images/json", list_images},
-    {"POST", "/images/create", import_image},
     {"GET", "/images/search", search_images},
     {"GET", "/images/get", get_images},
     {"POST", "/images/prune", prune_images},
@@ -94,14 +97,11 @@ struct AbsentRoute {
 
 // Routes of the API that Quoll does not have yet: 501, rather than the 404 that a client would misread.
 constexpr AbsentRoute kAbsentRoutes[] = {
-    {"POST", "/auth"},
     {"POST", "/session"},
     {"POST", "/build"},
     {"POST", "/build/prune"},
     {"POST", "/build/cancel"},
     {"GET", "/containers/{id}/attach/ws"},
-    {"POST", "/images/{name:.*}/push"},
-    {"GET", "/distribution/{name:.*}/json"},
     {"PUT", "/volumes/{name}"},
     {"GET", "/plugins"},
     {"GET", "/swarm"},

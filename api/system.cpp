@@ -14,6 +14,7 @@
 #include "mgr/container/container_manager.hpp"
 #include "mgr/event/event_bus.hpp"
 #include "mgr/image/image_store.hpp"
+#include "mgr/registry/registry_service.hpp"
 #include "mgr/wall_clock.hpp"
 #include "task/blocking.hpp"
 
@@ -21,6 +22,22 @@ namespace quoll::api {
 namespace {
 
 using nlohmann::json;
+
+json registry_json(const mgr::RegistryOptions& options) {
+  json networks{"::1/128", "127.0.0.0/8"};
+  json indexes{{"docker.io",
+                {{"Name", "docker.io"}, {"Mirrors", options.mirrors}, {"Secure", true}, {"Official", true}}}};
+  for (const std::string& name : options.insecure_registries) {
+    if (name.find('/') != std::string::npos) {
+      networks.push_back(name);
+    } else {
+      indexes[name] = {{"Name", name}, {"Mirrors", json::array()}, {"Secure", false}, {"Official", false}};
+    }
+  }
+  return {{"InsecureRegistryCIDRs", std::move(networks)},
+          {"IndexConfigs", std::move(indexes)},
+          {"Mirrors", options.mirrors}};
+}
 
 utsname host_names() {
   utsname names{};
@@ -128,7 +145,7 @@ json info_json(const Api& api) {
       {"NCPU", std::thread::hardware_concurrency()},
       {"MemTotal", static_cast<std::uint64_t>(memory.totalram) * memory.mem_unit},
       {"IndexServerAddress", "https://index.docker.io/v1/"},
-      {"RegistryConfig", nullptr},
+      {"RegistryConfig", registry_json(api.registry.options())},
       {"GenericResources", nullptr},
       {"HttpProxy", ""},
       {"HttpsProxy", ""},

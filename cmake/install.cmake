@@ -5,7 +5,7 @@ include(CMakePackageConfigHelpers)
 # In the order in which they need each other, and the packages that each one's targets name.
 set(QUOLL_COMPONENTS task http debug)
 set(QUOLL_PACKAGES_task "Threads" "Boost 1.81")
-set(QUOLL_PACKAGES_http "")
+set(QUOLL_PACKAGES_http "OpenSSL")
 set(QUOLL_PACKAGES_debug "ZLIB" "nlohmann_json")
 
 set(QUOLL_PACKAGE_DIR ${CMAKE_INSTALL_LIBDIR}/cmake/quoll)

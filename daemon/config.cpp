@@ -44,6 +44,12 @@ void apply_key(Config& config, const std::string& key, const json& value) {
   if (key == "insecure-tcp") return set(config.insecure_tcp, value, key);
   if (key == "shutdown-timeout") return set(config.shutdown_timeout_s, value, key);
   if (key == "workers") return set(config.workers, value, key);
+  if (key == "insecure-registries") return set(config.registry.registry.insecure_registries, value, key);
+  if (key == "registry-mirrors") return set(config.registry.registry.mirrors, value, key);
+  if (key == "registry-certs-dir") return set(config.registry.registry.certs_dir, value, key);
+  if (key == "max-concurrent-downloads") return set(config.registry.registry.downloads_max, value, key);
+  if (key == "max-concurrent-uploads") return set(config.registry.registry.uploads_max, value, key);
+  if (key == "max-layer-bytes") return set(config.registry.plain_bytes_max, value, key);
   refuse("daemon.json: " + key + ": no such setting");
 }
 
@@ -65,6 +71,10 @@ void check(Config& config) {
   if (!is_cgroup_path(config.cgroup_parent)) {
     refuse("cgroup-parent must be an absolute path below the root, without . or ..: " + config.cgroup_parent);
   }
+  const mgr::RegistryOptions& registry = config.registry.registry;
+  for (const std::size_t bound : {registry.downloads_max, registry.uploads_max}) {
+    if (bound < 1 || bound > 32) refuse("max-concurrent-downloads and -uploads must be from 1 to 32");
+  }
   if (config.hosts.empty()) config.hosts.push_back("unix://" + config.exec_root + "/quoll.sock");
   if (config.debug_host.empty()) config.debug_host = "unix://" + config.exec_root + "/debug.sock";
   if (config.pidfile.empty()) config.pidfile = config.exec_root + "/quolld.pid";
@@ -74,6 +84,14 @@ void check(Config& config) {
 
 bool is_loopback(const std::string& address) {
   return address == "localhost" || address == "::1" || address.starts_with("127.");
+}
+
+// Flags that may be repeated are lists in the file, under dockerd's names for them.
+std::string key_of_flag(const std::string& flag) {
+  if (flag == "host") return "hosts";
+  if (flag == "insecure-registry") return "insecure-registries";
+  if (flag == "registry-mirror") return "registry-mirrors";
+  return flag;
 }
 
 }  // namespace
@@ -102,6 +120,17 @@ std::optional<Config> read_config(int argc, const char* const* argv) {
   app.add_flag("--gops", config.gops,
                "run an agent for gops, which shows stacks and profiles to every user of this host");
   app.add_flag("--insecure-tcp", config.insecure_tcp, "allow TCP without TLS on other addresses than loopback");
+  mgr::RegistryOptions& registry = config.registry.registry;
+  app.add_option("--insecure-registry", registry.insecure_registries, "HOST:PORT or NETWORK/BITS, repeated")
+      ->take_all();
+  app.add_option("--registry-mirror", registry.mirrors, "of Docker Hub, repeated: https://MIRROR")->take_all();
+  app.add_option("--registry-certs-dir", registry.certs_dir, "HOST:PORT/*.crt, *.cert and *.key of registries")
+      ->capture_default_str();
+  app.add_option("--max-concurrent-downloads", registry.downloads_max, "layers at once, in all pulls")
+      ->capture_default_str();
+  app.add_option("--max-concurrent-uploads", registry.uploads_max, "layers at once, in a push")->capture_default_str();
+  app.add_option("--max-layer-bytes", config.registry.plain_bytes_max, "of one layer, uncompressed")
+      ->capture_default_str();
   app.add_option("--config,--config-file", config_file, "daemon.json");
   try {
     app.parse(argc, argv);
@@ -118,7 +147,7 @@ std::optional<Config> read_config(int argc, const char* const* argv) {
     std::vector<std::string> from_flags;
     for (const CLI::Option* option : app.get_options()) {
       if (option->count() == 0) continue;
-      for (const std::string& name : option->get_lnames()) from_flags.push_back(name == "host" ? "hosts" : name);
+      for (const std::string& name : option->get_lnames()) from_flags.push_back(key_of_flag(name));
     }
     apply_config_file(config, text, from_flags);
   }

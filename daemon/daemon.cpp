@@ -57,6 +57,7 @@ Daemon::Daemon(Config config, task::Runtime& runtime, std::vector<task::Worker*>
       exec_root_lock_(lock_directory(config_.exec_root)),
       pid_file_(config_.pidfile),
       images_(config_.root, {.events = &events_}),
+      registry_(config_.registry, images_),
       database_(mgr::Database::open(config_.root + "/state.db", mgr::state_schema())),
       container_store_(*database_),
       volume_store_(*database_),
@@ -77,6 +78,7 @@ Daemon::Daemon(Config config, task::Runtime& runtime, std::vector<task::Worker*>
            .volumes = volumes_,
            .networks = networks_,
            .execs = execs_,
+           .registry = registry_,
            .events = events_,
            .facts = facts_of(config_, containers_.programs(), networks_),
            .task_count = [&runtime] { return runtime.task_count(); }} {

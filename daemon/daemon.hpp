@@ -18,6 +18,7 @@
 #include "mgr/image/image_store.hpp"
 #include "mgr/network/network_manager.hpp"
 #include "mgr/network/network_store.hpp"
+#include "mgr/registry/registry_service.hpp"
 #include "mgr/store/database.hpp"
 #include "mgr/volume/volume_manager.hpp"
 #include "task/runtime.hpp"
@@ -51,6 +52,7 @@ class Daemon {
   const PidFile pid_file_;
   mgr::EventBus events_;
   mgr::ImageStore images_;
+  mgr::RegistryService registry_;
   std::unique_ptr<mgr::Database> database_;
   mgr::ContainerStore container_store_;
   mgr::VolumeStore volume_store_;

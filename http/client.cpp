@@ -62,6 +62,9 @@ Client::Client(Client&&) noexcept = default;
 Client& Client::operator=(Client&&) noexcept = default;
 
 Client Client::tcp(std::string host, std::uint16_t port) { return Client(Address{std::move(host), port, false}); }
+Client Client::tls(std::string host, std::uint16_t port, std::shared_ptr<const TlsContext> context) {
+  return Client(Address{std::move(host), port, false, std::move(context)});
+}
 Client Client::unix_socket(std::string path) { return Client(Address{std::move(path), 0, true}); }
 
 Client Client::from_url(std::string_view url) {
@@ -87,7 +90,9 @@ void Client::close() { connection_.reset(); }
 task::Task<void> Client::connect() {
   UniqueFd fd =
       address_.is_unix ? co_await connect_unix(address_.host) : co_await connect_tcp(address_.host, address_.port);
-  connection_ = std::make_unique<ClientConnection>(std::move(fd));
+  auto connection = std::make_unique<ClientConnection>(std::move(fd));
+  if (address_.tls) co_await connection->start_tls(*address_.tls, address_.host);
+  connection_ = std::move(connection);
 }
 
 task::Task<ClientResponse> Client::request(ClientRequest request) {
@@ -98,7 +103,8 @@ task::Task<ClientResponse> Client::request(ClientRequest request) {
     if (!connection_) co_await connect();
     std::string host = address_.is_unix ? "localhost" : address_.host;
     if (host.find(':') != std::string::npos) host = "[" + host + "]";
-    if (!address_.is_unix) host += ":" + std::to_string(address_.port);
+    const std::uint16_t usual_port = address_.tls ? 443 : 80;
+    if (!address_.is_unix && address_.port != usual_port) host += ":" + std::to_string(address_.port);
     const std::string head = head_of(request, host);
     std::optional<ClientResponse> response = co_await connection_->exchange(request, head);
     if (response) co_return std::move(*response);

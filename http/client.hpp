@@ -1,4 +1,4 @@
-// Client: a small HTTP/1.1 client over TCP and UNIX sockets, for the command line and for tests.
+// Client: a small HTTP/1.1 client over TCP, TLS and UNIX sockets: for registries, the command line and tests.
 #pragma once
 
 #include <cstddef>
@@ -19,6 +19,7 @@
 namespace quoll::http {
 
 class ClientConnection;
+class TlsContext;
 
 using HeaderList = std::vector<std::pair<std::string, std::string>>;
 
@@ -71,6 +72,7 @@ class ClientResponse {
 class Client {
  public:
   static Client tcp(std::string host, std::uint16_t port);
+  static Client tls(std::string host, std::uint16_t port, std::shared_ptr<const TlsContext> context);
   static Client unix_socket(std::string path);
   // "unix:///run/quoll.sock", "tcp://127.0.0.1:2375", "http://127.0.0.1:2375".
   // Errors: Error{kInvalidArgument}.
@@ -96,6 +98,7 @@ class Client {
     std::string host;  // or the socket's path
     std::uint16_t port = 0;
     bool is_unix = false;
+    std::shared_ptr<const TlsContext> tls = {};
   };
   explicit Client(Address address);
   task::Task<void> connect();

@@ -94,7 +94,16 @@ task::Task<UniqueFd> connect_tcp(std::string host, std::uint16_t port) {
   throw unavailable(error, "connect to " + name);
 }
 
+task::Task<void> ClientConnection::start_tls(const TlsContext& context, std::string host) {
+  tls_ = std::make_unique<TlsStream>(fd_, context);
+  co_await tls_->handshake(std::move(host));
+}
+
 task::Task<void> ClientConnection::write(std::span<const std::string_view> parts) {
+  if (tls_) {
+    for (const std::string_view part : parts) co_await tls_->write_all(part);
+    co_return;
+  }
   Gather out({}, parts);
   while (!out.empty()) {
     iovec vectors[kVectorsMax];
@@ -114,6 +123,11 @@ task::Task<void> ClientConnection::write(std::span<const std::string_view> parts
 
 task::Task<bool> ClientConnection::receive() {
   const std::span<char> room = input_.room(kReadMax);
+  if (tls_) {
+    const std::size_t count = co_await tls_->read_some(room);
+    input_.commit(count);
+    co_return count > 0;
+  }
   while (true) {
     const ssize_t count = ::recv(fd_.get(), room.data(), room.size(), MSG_DONTWAIT);
     if (count > 0) {

@@ -10,6 +10,7 @@
 #include "http/client.hpp"
 #include "http/input_buffer.hpp"
 #include "http/message_parser.hpp"
+#include "http/tls.hpp"
 #include "task/fd.hpp"
 
 namespace quoll::http {
@@ -22,6 +23,8 @@ task::Task<UniqueFd> connect_tcp(std::string host, std::uint16_t port);
 class ClientConnection {
  public:
   explicit ClientConnection(UniqueFd fd) : fd_(std::move(fd)) {}
+  // Encrypts all that follows. REQUIRES: nothing sent yet.
+  task::Task<void> start_tls(const TlsContext& context, std::string host);
 
   // Whether another request may be sent.
   bool is_idle() const { return state_ == State::kIdle; }
@@ -40,6 +43,7 @@ class ClientConnection {
   void end_answer();
 
   task::AsyncFd fd_;
+  std::unique_ptr<TlsStream> tls_;  // null: plain
   InputBuffer input_;
   std::optional<MessageHead> head_;
   std::optional<ResponseParser> parser_;

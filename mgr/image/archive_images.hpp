@@ -24,6 +24,8 @@ struct Platform {
   std::string os = "linux";
   std::string architecture;
   std::string variant;
+
+  friend bool operator==(const Platform&, const Platform&) = default;
 };
 
 // "linux/arm/v7", "arm64"; what is left out, or all where it is empty, is the host's. Errors: kInvalidArgument.

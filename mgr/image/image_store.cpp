@@ -290,9 +290,13 @@ Image ImageStore::add_image(const NewImage& image) {
     }
     facts.size += image.layers[i].size;
   }
-  // Thousands of small files: one flush for all before the index refers to them.
-  sync_file_system(layout_.layers);
-  const std::lock_guard lock(mutex_);
+  std::unique_lock lock(mutex_);
+  if (!facts_.contains(image.config)) {
+    // Thousands of small files: one flush for all before the index refers to them.
+    lock.unlock();
+    sync_file_system(layout_.layers);
+    lock.lock();
+  }
   ImageIndex next = index_;
   ImageRecord& record = next.images[image.config];
   if (!facts_.contains(image.config)) record = {image.manifest, image.layers, record.last_tagged, false, image.parent};

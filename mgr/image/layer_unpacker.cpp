@@ -3,6 +3,7 @@
 #include <memory>
 #include <vector>
 
+#include "mgr/image/decompressor.hpp"
 #include "mgr/image/digest.hpp"
 #include "mgr/image/tar_reader.hpp"
 #include "mgr/image/tree_writer.hpp"
@@ -17,12 +18,18 @@ constexpr std::size_t kDrainSize = 64 * 1024;
 // The uncompressed stream, digested while it passes.
 class DigestedStream {
  public:
-  DigestedStream(ByteSource source, std::stop_token stop) : plain_(std::move(source)), stop_(std::move(stop)) {}
+  DigestedStream(ByteSource source, std::stop_token stop, std::int64_t bytes_max)
+      : plain_(std::move(source)), stop_(std::move(stop)), bytes_max_(bytes_max) {}
 
   std::size_t read(std::span<char> buffer) {
     throw_if_stopped(stop_);
     const std::size_t got = plain_.read(buffer);
     digest_.update(buffer.first(got));
+    bytes_ += static_cast<std::int64_t>(got);
+    if (bytes_max_ != 0 && bytes_ > bytes_max_) {
+      throw Error(ErrorClass::kInvalidArgument,
+                  "the uncompressed layer is larger than " + std::to_string(bytes_max_) + " bytes");
+    }
     return got;
   }
 
@@ -37,6 +44,8 @@ class DigestedStream {
  private:
   Decompressor plain_;
   std::stop_token stop_;
+  const std::int64_t bytes_max_;  // 0: none
+  std::int64_t bytes_ = 0;
   Sha256 digest_;
 };
 
@@ -46,8 +55,8 @@ void throw_if_stopped(const std::stop_token& stop) {
   if (stop.stop_requested()) throw Error(ErrorClass::kCancelled, "image operation cancelled");
 }
 
-LayerContent unpack_layer(ByteSource source, int root_fd, std::stop_token stop) {
-  DigestedStream stream(std::move(source), stop);
+LayerContent unpack_layer(ByteSource source, int root_fd, std::stop_token stop, std::int64_t plain_bytes_max) {
+  DigestedStream stream(std::move(source), stop, plain_bytes_max);
   TarReader reader([&stream](std::span<char> buffer) { return stream.read(buffer); }, OuterCompression::kNone);
   TreeWriter writer(root_fd, {.layer = true});
   while (reader.next()) {
@@ -58,8 +67,8 @@ LayerContent unpack_layer(ByteSource source, int root_fd, std::stop_token stop) 
   return {stream.finish(), writer.size()};
 }
 
-std::string layer_diff_id(ByteSource source, std::stop_token stop) {
-  return DigestedStream(std::move(source), std::move(stop)).finish();
+std::string layer_diff_id(ByteSource source, std::stop_token stop, std::int64_t plain_bytes_max) {
+  return DigestedStream(std::move(source), std::move(stop), plain_bytes_max).finish();
 }
 
 }  // namespace quoll::mgr

@@ -23,10 +23,11 @@ struct LayerContent {
 // Thread:   any; blocks. Nobody else uses the directory meanwhile.
 // Cancel:   kCancelled; what was unpacked remains, the caller drops the directory. The same after any error.
 // Errors:   kInvalidArgument for a bad archive or entry, kResourceExhausted on a full disk.
-LayerContent unpack_layer(ByteSource source, int root_fd, std::stop_token stop);
+// Limits:   `plain_bytes_max`, where it is not 0, of the uncompressed stream.
+LayerContent unpack_layer(ByteSource source, int root_fd, std::stop_token stop, std::int64_t plain_bytes_max = 0);
 
 // Digests a layer without unpacking it.
-std::string layer_diff_id(ByteSource source, std::stop_token stop);
+std::string layer_diff_id(ByteSource source, std::stop_token stop, std::int64_t plain_bytes_max = 0);
 
 void throw_if_stopped(const std::stop_token& stop);
 

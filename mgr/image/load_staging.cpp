@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <nlohmann/json.hpp>
 
+#include "mgr/image/decompressor.hpp"
 #include "mgr/image/layer_unpacker.hpp"
 #include "mgr/image/manifest.hpp"
 #include "task/error.hpp"

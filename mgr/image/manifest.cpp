@@ -5,7 +5,7 @@
 #include <array>
 #include <nlohmann/json.hpp>
 
-#include "mgr/image/tar_reader.hpp"
+#include "mgr/image/decompressor.hpp"
 
 namespace quoll::mgr {
 

@@ -17,8 +17,8 @@ class ImageStore;
 // nothing.
 //
 // Lifetime: the store outlives it.
-// Thread:   one at a time. Every method blocks on the disk, the destructor too where release() was not called.
-// Errors:   kResourceExhausted on a full disk.
+// Thread:   any, several at once; release() and the destructor when nobody else uses it. Every method blocks on the
+// disk. Errors:   kResourceExhausted on a full disk.
 class StorePin {
  public:
   explicit StorePin(ImageStore& store) : store_(store) {}

@@ -93,18 +93,6 @@ TarEntry read_header(struct archive_entry* raw) {
 
 }  // namespace
 
-Compression sniff_compression(std::span<const char> head) {
-  const std::string_view text(head.data(), head.size());
-  using namespace std::string_view_literals;
-  if (text.starts_with("\x1f\x8b"sv)) return Compression::kGzip;
-  if (text.starts_with("\x28\xb5\x2f\xfd"sv)) return Compression::kZstd;
-  if (text.starts_with("BZh"sv) || text.starts_with("\xfd"
-                                                    "7zXZ\0"sv)) {
-    return Compression::kOther;
-  }
-  return Compression::kNone;
-}
-
 ArchiveHandle::ArchiveHandle(ByteSource source)
     : archive_(archive_read_new()), source_(std::move(source)), buffer_(kReadSize) {
   if (archive_ == nullptr) throw Error(ErrorClass::kResourceExhausted, "read archive: out of memory");
@@ -137,14 +125,12 @@ void ArchiveHandle::fail() {
               "read archive: " + text_or_empty(archive_error_string(archive_)));
 }
 
-Decompressor::Decompressor(ByteSource source, OuterCompression others) : handle_(std::move(source)) {
+AnyDecompressor::AnyDecompressor(ByteSource source) : handle_(std::move(source)) {
   struct archive* raw = handle_.get();
   archive_read_support_filter_gzip(raw);
   archive_read_support_filter_zstd(raw);
-  if (others == OuterCompression::kAny) {
-    archive_read_support_filter_bzip2(raw);
-    archive_read_support_filter_xz(raw);
-  }
+  archive_read_support_filter_bzip2(raw);
+  archive_read_support_filter_xz(raw);
   archive_read_support_format_raw(raw);
   archive_read_support_format_empty(raw);
   handle_.open();
@@ -157,7 +143,7 @@ Decompressor::Decompressor(ByteSource source, OuterCompression others) : handle_
   }
 }
 
-std::size_t Decompressor::read(std::span<char> buffer) {
+std::size_t AnyDecompressor::read(std::span<char> buffer) {
   while (pending_.empty() && !at_end_) {
     const void* data = nullptr;
     std::size_t size = 0;

@@ -1,4 +1,4 @@
-// Reading of untrusted tar streams and of compressed byte streams, one pass, bounded memory.
+// Reading of untrusted tar streams, one pass, bounded memory.
 #pragma once
 
 #include <cstdint>
@@ -39,12 +39,7 @@ struct TarBlock {
   std::int64_t offset = 0;      // in the entry; gaps are holes of a sparse file
 };
 
-enum class Compression { kNone, kGzip, kZstd, kOther };
-
-// What the first bytes of a stream say. Six bytes are enough.
-Compression sniff_compression(std::span<const char> head);
-
-// What both readers share: the library's handle and the exception of the source that broke it.
+// The library's handle and the exception of the source that broke it.
 class ArchiveHandle {
  public:
   explicit ArchiveHandle(ByteSource source);
@@ -69,13 +64,13 @@ class ArchiveHandle {
 
 enum class OuterCompression { kNone, kAny };
 
-// The plain bytes of a gzip, zstd or uncompressed stream.
+// The plain bytes of a stream in any compression, bzip2 and xz too, which no layer of an image is in (see
+// Decompressor).
 //
 // Errors:   kInvalidArgument for a truncated or damaged stream; what the source throws.
-class Decompressor {
+class AnyDecompressor {
  public:
-  // `others`: bzip2 and xz too, which no layer of an image is in.
-  explicit Decompressor(ByteSource source, OuterCompression others = OuterCompression::kNone);
+  explicit AnyDecompressor(ByteSource source);
 
   // Fills the front of `buffer`; 0 is the end.
   std::size_t read(std::span<char> buffer);

@@ -1,0 +1,290 @@
+#include "mgr/registry/image_pull.hpp"
+
+#include <algorithm>
+#include <map>
+
+#include "mgr/image/digest.hpp"
+#include "mgr/image/durable_file.hpp"
+#include "mgr/image/store_pin.hpp"
+#include "mgr/registry/blob_download.hpp"
+#include "mgr/registry/layer_fetch.hpp"
+#include "task/combine.hpp"
+#include "task/error.hpp"
+
+namespace quoll::mgr {
+
+namespace {
+
+constexpr std::size_t kManifestMax = 4 * 1024 * 1024;  // Docker's bound
+constexpr std::size_t kShortId = 12;
+constexpr auto kCleanUpTimeout = std::chrono::minutes(5);
+
+std::string short_id(const std::string& digest) { return digest_hex(digest).substr(0, kShortId); }
+
+std::string wanted(const Reference& reference) { return reference.digest.empty() ? reference.tag : reference.digest; }
+
+// The sentences that Docker's users know.
+Error manifest_error(const Reference& reference, const Error& error) {
+  switch (error.error_class()) {
+    case ErrorClass::kNotFound:
+      return Error(ErrorClass::kNotFound, "manifest for " + reference.familiar() + " not found: " + error.message());
+    case ErrorClass::kPermissionDenied:
+      return Error(ErrorClass::kNotFound,
+                   "pull access denied for " + reference.familiar_name() +
+                       ", repository does not exist or may require 'docker login': " + error.message());
+    default:
+      return error;
+  }
+}
+
+task::Task<Manifest> fetch_manifest(RegistrySession& session, std::string name, std::string expected_digest) {
+  http::HeaderList accept{{"Accept", accepted_manifests()}};
+  RegistryAnswer answer = co_await session.get(session.url("manifests/" + name), std::move(accept));
+  if (answer.status() != 200) throw co_await registry_error(std::move(answer));
+  const std::string type(answer.header("Content-Type"));
+  Manifest manifest = parse_manifest(co_await answer.text(kManifestMax), type);
+  if (!expected_digest.empty() && manifest.digest != expected_digest) {
+    throw Error(ErrorClass::kInvalidArgument, "manifest verification failed for digest " + expected_digest);
+  }
+  co_return manifest;
+}
+
+// What the pull holds on to, and gives back at its end however it ends.
+struct Holdings {
+  explicit Holdings(ImageStore& store)
+      : pin(store), blob_work(store.layout().images_work), layer_work(store.layout().layers_work) {}
+
+  StorePin pin;
+  TemporaryDirectory blob_work;
+  TemporaryDirectory layer_work;
+};
+
+class ImagePull {
+ public:
+  ImagePull(PullMeans means, PullRequest request, Progress& progress)
+      : means_(means), request_(std::move(request)), progress_(progress) {}
+
+  task::Task<PulledImage> run();
+
+ private:
+  struct Plan {
+    std::vector<LayerRecord> records;
+    std::vector<std::size_t> missing;  // indexes into records
+  };
+
+  Platform platform() const { return request_.platform ? *request_.platform : host_platform(); }
+  task::Task<std::optional<PulledImage>> known_already();
+  task::Task<PulledImage> pull(FoundManifest found);
+  void check_platform(const Image& image) const;
+  Plan make_plan(const Image& image, const Manifest& manifest);
+  task::Task<void> fetch_all(Plan* plan, const Manifest* manifest, RegistrySession* session);
+  task::Task<void> fetch_one(LayerRecord* record, ContentDescriptor blob, RegistrySession* session, std::size_t index);
+  std::vector<Reference> references(const std::string& digest) const;
+  PulledImage done(std::string id, std::string digest, bool downloaded);
+
+  const PullMeans means_;
+  const PullRequest request_;
+  Progress& progress_;
+  std::unique_ptr<Holdings> holdings_;
+};
+
+// --- Which image -----------------------------------------------------------------------------------------------------
+
+// A reference that leads to an image here most likely still does: ask for the digest alone.
+task::Task<std::optional<PulledImage>> ImagePull::known_already() {
+  const Reference& reference = request_.reference;
+  const auto local = [this](const std::string& name) -> std::optional<Image> {
+    try {
+      return means_.store.get(name);
+    } catch (const Error&) {
+      return std::nullopt;
+    }
+  };
+  std::optional<Image> image = co_await task::blocking([&] { return local(reference.canonical()); });
+  if (!image) co_return std::nullopt;
+  for (const RegistryEndpoint& endpoint : means_.hosts.endpoints(reference.domain, true)) {
+    try {
+      RegistrySession session(means_.hosts, endpoint, reference.path, "pull",
+                              endpoint.mirror ? RegistryCredentials{} : request_.credentials);
+      http::HeaderList accept{{"Accept", accepted_manifests()}};
+      const RegistryAnswer answer =
+          co_await session.head(session.url("manifests/" + wanted(reference)), std::move(accept));
+      const std::string digest(answer.header("Docker-Content-Digest"));
+      if (answer.status() != 200 || !is_sha256_digest(digest)) continue;
+      Reference pinned = reference;
+      pinned.tag.clear();
+      pinned.digest = digest;
+      image = co_await task::blocking([&] { return local(pinned.canonical()); });
+      if (!image || image->os != platform().os || image->architecture != platform().architecture)
+        co_return std::nullopt;
+      if (!reference.tag.empty()) {
+        progress_.message("Pulling from " + reference.path, wanted(reference));
+        co_await task::blocking([&] {
+          const std::string tag = reference.familiar();
+          const std::optional<Image> tagged = local(tag);
+          if (!tagged || tagged->id != image->id) means_.store.tag(image->id, tag);
+        });
+      }
+      co_return done(image->id, digest, false);
+    } catch (const Error&) {
+      // What is wrong shows when the manifest is asked for.
+    }
+  }
+  co_return std::nullopt;
+}
+
+void ImagePull::check_platform(const Image& image) const {
+  if (!request_.platform) return;
+  if (image.os == request_.platform->os && image.architecture == request_.platform->architecture) return;
+  throw Error(ErrorClass::kNotFound, "image with reference " + request_.reference.familiar() +
+                                         " was found but does not match the specified platform: wanted " +
+                                         to_string(*request_.platform) +
+                                         ", actual: " + to_string({image.os, image.architecture, image.variant}));
+}
+
+std::vector<Reference> ImagePull::references(const std::string& digest) const {
+  std::vector<Reference> list;
+  Reference reference = request_.reference;
+  if (reference.digest.empty()) list.push_back(reference);
+  reference.tag.clear();
+  reference.digest = digest;
+  list.push_back(std::move(reference));
+  return list;
+}
+
+// --- The pull itself -------------------------------------------------------------------------------------------------
+
+task::Task<PulledImage> ImagePull::run() {
+  if (auto image = co_await known_already()) co_return std::move(*image);
+  FoundManifest found = co_await find_manifest(means_.hosts, request_.reference, request_.credentials, "pull");
+  holdings_ = co_await task::blocking([this] { return std::make_unique<Holdings>(means_.store); });
+  std::optional<PulledImage> image;
+  std::exception_ptr failure;
+  try {
+    image = co_await pull(std::move(found));
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  struct CleanUp {
+    static task::Task<void> run(std::unique_ptr<Holdings>* holdings) {
+      co_await task::blocking([holdings] { holdings->reset(); });
+    }
+  };
+  co_await task::shielded(kCleanUpTimeout, CleanUp::run(&holdings_));
+  if (failure) std::rethrow_exception(failure);
+  co_return std::move(*image);
+}
+
+task::Task<PulledImage> ImagePull::pull(FoundManifest found) {
+  RegistrySession& session = *found.session;
+  Manifest manifest = std::move(found.manifest);
+  const std::string digest = manifest.digest;
+  progress_.message("Pulling from " + request_.reference.path, wanted(request_.reference));
+  for (int depth = 0; manifest.is_index; ++depth) {
+    if (depth > kIndexDepthMax) throw Error(ErrorClass::kInvalidArgument, "manifest: indexes nested too deeply");
+    const std::string chosen = choose_platform(manifest.manifests, platform()).digest;
+    manifest = co_await fetch_manifest(session, chosen, chosen);
+  }
+  const std::string config =
+      co_await download_small_blob(session, manifest.config, static_cast<std::int64_t>(kMetadataMax));
+  const Image image = parse_image_config(config);
+  check_platform(image);
+  if (image.diff_ids.size() != manifest.layers.size()) {
+    throw Error(ErrorClass::kInvalidArgument, "invalid manifest, layers length mismatch: expected " +
+                                                  std::to_string(image.diff_ids.size()) + ", got " +
+                                                  std::to_string(manifest.layers.size()));
+  }
+  Plan plan = co_await task::blocking([&] { return make_plan(image, manifest); });
+  co_await fetch_all(&plan, &manifest, &session);
+  const bool downloaded = !plan.missing.empty();
+  const Image made = co_await task::blocking([&] {
+    NewImage fresh;
+    fresh.config = holdings_->pin.put_blob_text(config);
+    fresh.manifest = holdings_->pin.put_blob_text(manifest.text);
+    fresh.layers = plan.records;
+    fresh.references = references(digest);
+    return means_.store.add_image(fresh);
+  });
+  co_return done(made.id, digest, downloaded);
+}
+
+PulledImage ImagePull::done(std::string id, std::string digest, bool downloaded) {
+  progress_.message("Digest: " + digest);
+  progress_.message((downloaded ? "Status: Downloaded newer image for " : "Status: Image is up to date for ") +
+                    request_.reference.familiar());
+  return {std::move(id), std::move(digest)};
+}
+
+// Pins all that the image needs, and says what of it is not here.
+ImagePull::Plan ImagePull::make_plan(const Image& image, const Manifest& manifest) {
+  Plan plan;
+  for (std::size_t i = 0; i < image.diff_ids.size(); ++i) {
+    const std::string& blob = manifest.layers[i].digest;
+    const auto size = holdings_->pin.hold_layer(image.chain_ids[i]);
+    const bool has_blob = holdings_->pin.hold_blob(blob);
+    plan.records.push_back({image.chain_ids[i], image.diff_ids[i], blob, size.value_or(0)});
+    if (size && has_blob) {
+      progress_.row(short_id(blob), "Already exists");
+    } else {
+      progress_.row(short_id(blob), "Pulling fs layer");
+      plan.missing.push_back(i);
+    }
+  }
+  return plan;
+}
+
+task::Task<void> ImagePull::fetch_all(Plan* plan, const Manifest* manifest, RegistrySession* session) {
+  std::vector<task::Task<void>> fetches;
+  for (const std::size_t i : plan->missing) {
+    fetches.push_back(fetch_one(&plan->records[i], manifest->layers[i], session, i));
+  }
+  co_await task::when_all(std::move(fetches));
+}
+
+task::Task<void> ImagePull::fetch_one(LayerRecord* record, ContentDescriptor blob, RegistrySession* session,
+                                      std::size_t index) {
+  const auto permit = co_await means_.downloads.acquire();
+  const auto present = co_await task::blocking([&] { return holdings_->pin.hold_layer(record->chain_id); });
+  LayerFetch layer;
+  layer.blob = std::move(blob);
+  layer.diff_id = record->diff_id;
+  layer.chain_id = record->chain_id;
+  layer.row = short_id(layer.blob.digest);
+  layer.unpack = !present;
+  layer.blob_file = holdings_->blob_work.path() / std::to_string(index);
+  layer.layer_directory = holdings_->layer_work.path() / std::to_string(index);
+  layer.plain_bytes_max = means_.plain_bytes_max;
+  const std::string row = layer.row;
+  const std::int64_t size = co_await fetch_layer(*session, holdings_->pin, progress_, std::move(layer));
+  record->size = present.value_or(size);
+  progress_.row(row, "Pull complete");
+}
+
+}  // namespace
+
+task::Task<FoundManifest> find_manifest(RegistryHosts& hosts, Reference reference, RegistryCredentials credentials,
+                                        std::string actions) {
+  std::optional<Error> failure;
+  for (RegistryEndpoint& endpoint : hosts.endpoints(reference.domain, true)) {
+    const bool mirror = endpoint.mirror;
+    try {
+      FoundManifest found;
+      // A mirror is somebody else's: it gets no credentials that were meant for the registry.
+      found.session = std::make_unique<RegistrySession>(hosts, std::move(endpoint), reference.path, actions,
+                                                        mirror ? RegistryCredentials{} : credentials);
+      found.manifest = co_await fetch_manifest(*found.session, wanted(reference), reference.digest);
+      co_return found;
+    } catch (const Error& error) {
+      failure = manifest_error(reference, error);
+      if (!mirror && error.error_class() != ErrorClass::kUnavailable) break;
+    }
+  }
+  throw *failure;
+}
+
+task::Task<PulledImage> pull_image(PullMeans means, PullRequest request, Progress& progress) {
+  ImagePull pull(means, std::move(request), progress);
+  co_return co_await pull.run();
+}
+
+}  // namespace quoll::mgr

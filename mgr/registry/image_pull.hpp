@@ -1,0 +1,56 @@
+// One pull: from a reference to an image in the store.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "mgr/image/image_store.hpp"
+#include "mgr/image/reference.hpp"
+#include "mgr/registry/progress.hpp"
+#include "mgr/registry/registry_auth.hpp"
+#include "mgr/registry/registry_hosts.hpp"
+#include "mgr/registry/registry_manifest.hpp"
+#include "mgr/registry/registry_session.hpp"
+#include "task/blocking.hpp"
+#include "task/mutex.hpp"
+#include "task/task.hpp"
+
+namespace quoll::mgr {
+
+struct PullRequest {
+  Reference reference;  // with a tag or a digest
+  std::optional<Platform> platform = {};
+  RegistryCredentials credentials = {};
+
+  friend bool operator==(const PullRequest&, const PullRequest&) = default;
+};
+
+// What all pulls of a daemon share.
+struct PullMeans {
+  RegistryHosts& hosts;
+  ImageStore& store;
+  task::Semaphore& downloads;    // layers at once
+  std::int64_t plain_bytes_max;  // of one uncompressed layer
+};
+
+struct PulledImage {
+  std::string id;
+  std::string digest;  // of what the reference names: a manifest or an index
+};
+
+// Layers come side by side, and each goes into the store when it is complete, held by a pin until the image is made.
+//
+// Cancel: nothing of it remains, but for layers that another pull shares.
+// Errors: those of Docker's pull. kNotFound "manifest for x:y not found: ...", "pull access denied for x, ...".
+task::Task<PulledImage> pull_image(PullMeans means, PullRequest request, Progress& progress);
+
+// The manifest that a reference names, from the first endpoint that has it, and the session to go on with.
+struct FoundManifest {
+  std::unique_ptr<RegistrySession> session;
+  Manifest manifest;
+};
+task::Task<FoundManifest> find_manifest(RegistryHosts& hosts, Reference reference, RegistryCredentials credentials,
+                                        std::string actions);
+
+}  // namespace quoll::mgr

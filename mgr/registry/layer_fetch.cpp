@@ -1,0 +1,141 @@
+#include "mgr/registry/layer_fetch.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <cstring>
+
+#include "mgr/image/digest.hpp"
+#include "mgr/image/durable_file.hpp"
+#include "mgr/image/layer_unpacker.hpp"
+#include "mgr/registry/blob_download.hpp"
+#include "task/byte_pipe.hpp"
+#include "task/combine.hpp"
+#include "task/error.hpp"
+
+namespace quoll::mgr {
+
+namespace {
+
+constexpr std::int64_t kWritebackBytes = 8 * 1024 * 1024;
+
+// What the task and the thread of one layer work on.
+struct Work {
+  Work(const LayerFetch& of, Progress& to) : layer(of), progress(to) {}
+
+  const LayerFetch& layer;
+  Progress& progress;
+  task::BytePipe pipe;
+  UniqueFd file;
+  Sha256 digest;
+  std::int64_t written = 0;
+  std::atomic<bool> downloaded = false;
+};
+
+UniqueFd make_layer_root(const std::filesystem::path& directory) {
+  const auto content = directory / kLayerContent;
+  if (::mkdir(directory.c_str(), 0700) != 0 || ::mkdir(content.c_str(), 0755) != 0) {
+    throw system_error(errno, "create " + content.string());
+  }
+  UniqueFd root = open_file(content, O_RDONLY | O_DIRECTORY);
+  // The process's mask may have taken bits from the layer's root.
+  if (::fchmod(root.get(), 0755) != 0) throw system_error(errno, "set mode of " + content.string());
+  return root;
+}
+
+// Digests and writes. The disk begins with each stretch at once, so that little is left to wait for at the end.
+void keep(Work& work, std::span<const char> bytes) {
+  work.digest.update(bytes);
+  write_all(work.file.get(), bytes, work.layer.blob.digest);
+  const std::int64_t before = work.written;
+  work.written += static_cast<std::int64_t>(bytes.size());
+  if (before / kWritebackBytes != work.written / kWritebackBytes) {
+    ::sync_file_range(work.file.get(), 0, 0, SYNC_FILE_RANGE_WRITE);
+  }
+}
+
+task::Task<void> take_bytes(Work* work, std::span<const char> bytes) {
+  co_await task::blocking([work, bytes] { keep(*work, bytes); });
+  work->progress.row(work->layer.row, "Downloading", work->written, work->layer.blob.size);
+  co_await work->pipe.write({bytes.data(), bytes.size()});
+}
+
+void finish_blob(Work& work) {
+  if (const std::string actual = work.digest.finish_digest(); actual != work.layer.blob.digest) {
+    throw Error(ErrorClass::kInvalidArgument, "filesystem layer verification failed for digest " +
+                                                  work.layer.blob.digest + ": the content is " + actual);
+  }
+  if (::fsync(work.file.get()) != 0) throw system_error(errno, "sync " + work.layer.blob.digest);
+}
+
+// The downloading half.
+task::Task<LayerContent> download(RegistrySession* session, Work* work) {
+  const LayerFetch& layer = work->layer;
+  try {
+    co_await download_blob(
+        *session, layer.blob, [work](std::span<const char> bytes) { return take_bytes(work, bytes); },
+        [work](int seconds) {
+          work->progress.row(work->layer.row,
+                             "Retrying in " + std::to_string(seconds) + (seconds == 1 ? " second" : " seconds"));
+        });
+    work->pipe.close();
+    work->progress.row(layer.row, "Verifying Checksum");
+    co_await task::blocking([work] { finish_blob(*work); });
+    work->progress.row(layer.row, "Download complete");
+    work->downloaded = true;
+  } catch (...) {
+    work->pipe.break_off();
+    throw;
+  }
+  co_return LayerContent{};
+}
+
+// The unpacking half, on a thread of its own. Its reports begin when the download's have ended.
+LayerContent unpack(Work& work, const std::stop_token& stop) {
+  const LayerFetch& layer = work.layer;
+  std::int64_t taken = 0;
+  const auto source = [&work, &layer, &taken](std::span<char> buffer) {
+    const std::size_t count = work.pipe.read(buffer);
+    taken += static_cast<std::int64_t>(count);
+    if (work.downloaded) work.progress.row(layer.row, "Extracting", taken, layer.blob.size);
+    return count;
+  };
+  struct EndReading {
+    task::BytePipe& pipe;
+    ~EndReading() { pipe.end_reading(); }
+  } const end{work.pipe};
+  LayerContent content;
+  if (layer.unpack) {
+    const UniqueFd root = make_layer_root(layer.layer_directory);
+    content = unpack_layer(source, root.get(), stop, layer.plain_bytes_max);
+  } else {
+    content.diff_id = layer_diff_id(source, stop, layer.plain_bytes_max);
+  }
+  if (content.diff_id != layer.diff_id) {
+    throw Error(ErrorClass::kInvalidArgument,
+                "layer " + layer.diff_id + ": digest mismatch, the uncompressed content is " + content.diff_id);
+  }
+  return content;
+}
+
+task::Task<LayerContent> unpack_beside(Work* work) {
+  co_return co_await task::blocking_at_peers_pace([work](std::stop_token stop) { return unpack(*work, stop); });
+}
+
+}  // namespace
+
+task::Task<std::int64_t> fetch_layer(RegistrySession& session, StorePin& pin, Progress& progress, LayerFetch layer) {
+  Work work(layer, progress);
+  work.file = co_await task::blocking([&] { return open_file(layer.blob_file, O_WRONLY | O_CREAT | O_EXCL); });
+  auto [downloaded, content] = co_await task::when_all(download(&session, &work), unpack_beside(&work));
+  co_await task::blocking([&] {
+    pin.put_blob(layer.blob.digest, layer.blob_file);
+    if (layer.unpack) pin.put_layer(layer.chain_id, layer.diff_id, content.size, layer.layer_directory);
+  });
+  co_return content.size;
+}
+
+}  // namespace quoll::mgr

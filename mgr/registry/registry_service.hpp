@@ -1,0 +1,55 @@
+// All that the daemon does with registries: pull, push, login, and looking at what one has.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "mgr/registry/image_push.hpp"
+#include "mgr/registry/registry_hosts.hpp"
+#include "mgr/registry/shared_pulls.hpp"
+#include "task/blocking.hpp"
+#include "task/mutex.hpp"
+
+namespace quoll::mgr {
+
+struct RegistryServiceOptions {
+  RegistryOptions registry;
+  std::int64_t plain_bytes_max = 64LL << 30;  // of one uncompressed layer
+};
+
+// What a registry says of a reference.
+struct DistributionFacts {
+  ContentDescriptor descriptor;
+  std::vector<Platform> platforms;
+};
+
+// Lifetime: outlives the requests that use it. Thread: any.
+class RegistryService {
+ public:
+  // Errors: kInvalidArgument for a malformed option.
+  RegistryService(RegistryServiceOptions options, ImageStore& store);
+
+  const RegistryOptions& options() const { return hosts_.options(); }
+
+  // See SharedPulls.
+  task::Task<PulledImage> pull(PullRequest request, LineSink sink);
+  // Every tag of a repository, for a pull of all.
+  task::Task<std::vector<std::string>> tags(Reference reference, RegistryCredentials credentials);
+
+  // See push_image().
+  task::Task<void> push(PushRequest request, LineSink sink);
+
+  // Returns where the credentials are right. Errors: kUnauthenticated, kUnavailable.
+  task::Task<void> login(RegistryCredentials credentials);
+
+  // Errors: as of a pull.
+  task::Task<DistributionFacts> inspect(Reference reference, RegistryCredentials credentials);
+
+ private:
+  RegistryHosts hosts_;
+  ImageStore& store_;
+  task::Semaphore downloads_;
+  SharedPulls pulls_;
+};
+
+}  // namespace quoll::mgr

@@ -1,0 +1,373 @@
+"""Pulls from a registry that we write: what it sends is wrong, broken, endless or slow. And what clients share and leave."""
+
+import concurrent.futures
+import gzip
+import json
+import os
+import threading
+import time
+
+import pytest
+
+import oci
+from hostile_registry import HostileRegistry, PIECE
+from test_registry import blobs, credentials, leftovers, lines_of
+from waiting import eventually
+
+
+@pytest.fixture
+def registry():
+    made = HostileRegistry()
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def module_daemon():
+    from daemon import Daemon
+    daemon = Daemon(config={"max-layer-bytes": 64 << 20})
+    yield daemon
+    daemon.close()
+
+
+@pytest.fixture
+def images(module_daemon):
+    yield module_daemon
+    module_daemon.remove_images(but="\0")
+    assert not blobs(module_daemon) and not leftovers(module_daemon)
+    assert os.listdir(os.path.join(module_daemon.root, "layers")) == ["work"]
+
+
+def image_of(size=300_000, layers=1, **kwargs):
+    """Layers of random bytes: compressed they stay as large."""
+    return oci.OciImage([oci.tar({f"file{i}": os.urandom(size)}) for i in range(layers)], **kwargs)
+
+
+def layer_digest(image, index=0):
+    return image.document["layers"][index]["digest"]
+
+
+def path_of(name):
+    repository, tag = name.rsplit(":", 1)
+    return f"/images/create?fromImage={repository}&tag={tag}"
+
+
+def pull(daemon, name, headers=(), timeout=60):
+    """The lines of a pull that has begun to answer; an error is its last line."""
+    return lines_of(daemon.http.post(path_of(name), headers=dict(headers), timeout=timeout).expect(200))
+
+
+def failure_of(daemon, name):
+    line = pull(daemon, name)[-1]
+    assert "errorDetail" in line, line
+    assert line["error"] == line["errorDetail"]["message"]
+    return line["error"]
+
+
+# -- what is wrong is refused, and nothing of it stays (the fixture looks) --
+
+def test_a_layer_of_another_digest(images, registry):
+    image, other = image_of(), image_of()
+    name = registry.add("x", "1", image)
+    data = registry.blobs[layer_digest(image)]
+    registry.blobs[layer_digest(image)] = (registry.blobs.get(layer_digest(other)) or other.layers[0])[:len(data)].ljust(len(data), b"\0")
+    assert "digest" in failure_of(images, name) or "gzip" in failure_of(images, name)
+
+
+def test_a_layer_whose_content_is_not_what_the_configuration_says(images, registry):
+    image = image_of()
+    config = json.loads(image.config)
+    config["rootfs"]["diff_ids"] = [oci.digest(b"other")]
+    image.document["config"] = image.blob(json.dumps(config).encode(), image.document["config"]["mediaType"])
+    assert "digest mismatch, the uncompressed content is" in failure_of(images, registry.add("x", "1", image))
+
+
+def test_a_configuration_of_another_digest(images, registry):
+    image = image_of()
+    name = registry.add("x", "1", image)
+    key = image.document["config"]["digest"]
+    registry.blobs[key] = registry.blobs[key].replace(b"amd64", b"arm64")
+    assert "digest mismatch" in failure_of(images, name)
+
+
+def test_a_manifest_of_another_digest(images, registry):
+    image = image_of()
+    registry.add("x", "1", image)
+    wanted = oci.digest(b"something else")
+    registry.manifests["x", wanted] = (image.media_type, image.manifest)
+    answer = images.http.post(f"/images/create?fromImage={registry.name}/x&tag={wanted}").expect(400, 404, 500)
+    assert "manifest verification failed" in answer.json()["message"]
+
+
+@pytest.mark.parametrize("length", ["short", "long"])
+def test_a_length_that_is_not_the_manifests(images, registry, length):
+    image = image_of()
+    name = registry.add("x", "1", image)
+
+    def behave(handler, data):
+        data = data[:-10] if length == "short" else data + b"x" * 10
+        handler.blob_head(data)
+        handler.wfile.write(data)
+    registry.on_blob[layer_digest(image)] = behave
+    assert "wrong length" in failure_of(images, name)
+
+
+def test_a_body_without_end(images, registry):
+    image = image_of()
+    name = registry.add("x", "1", image)
+
+    def behave(handler, data):
+        handler.send_response(200)
+        handler.send_header("Transfer-Encoding", "chunked")
+        handler.end_headers()
+        try:
+            while not registry.released.is_set():
+                handler.wfile.write(b"%x\r\n" % PIECE + os.urandom(PIECE) + b"\r\n")
+        except OSError:
+            handler.close_connection = True
+    registry.on_blob[layer_digest(image)] = behave
+    error = failure_of(images, name)
+    assert "wrong length" in error or "gzip" in error, error
+
+
+def test_a_gzip_that_is_cut_off(images, registry):
+    image = image_of(pack=lambda data: gzip.compress(data)[:-2000])
+    assert "unexpected end of the compressed stream" in failure_of(images, registry.add("x", "1", image))
+
+
+def test_a_bomb(images, registry):
+    image = oci.OciImage([oci.tar({"zeros": bytes(200 << 20)})])
+    assert len(image.layers[0]) < 2 << 20
+    assert "is larger than 67108864 bytes" in failure_of(images, registry.add("x", "1", image))
+
+
+@pytest.mark.parametrize("name", ["../escape", "a/../../escape"])
+def test_names_that_lead_out(images, registry, name):
+    error = failure_of(images, registry.add("x", "1", oci.OciImage([oci.tar({"../" + name: b"x"})])))
+    assert "leads outside" in error
+
+
+def test_redirects_in_a_circle(images, registry):
+    image = image_of()
+    name = registry.add("x", "1", image)
+    registry.on_blob[layer_digest(image)] = lambda handler, _: handler.answer(307, b"", {"Location": handler.path})
+    assert "stopped after 10 redirects" in failure_of(images, name)
+
+
+def test_manifests_that_are_none(images, registry):
+    for index, text in enumerate([b"[]", b"{", b'{"schemaVersion":1}', b'{"schemaVersion":2,"config":{},"layers":[]}',
+                                  b'{"schemaVersion":2,"manifests":' + b"[" * 2000]):
+        registry.add_manifest("x", str(index), "application/json", text)
+        images.http.post(path_of(f"{registry.name}/x:{index}")).expect(400, 501)
+
+
+# -- what breaks is taken up again --
+
+def test_a_broken_connection_goes_on_where_it_stood(images, registry):
+    image = image_of(3_000_000)
+    name = registry.add("x", "1", image)
+    starts = []
+
+    def behave(handler, data):
+        start = handler.range_start()
+        starts.append(start)
+        handler.blob_head(data, start)
+        if len(starts) < 4:
+            handler.wfile.write(data[start:start + 600_000])
+            return handler.hang_up()
+        handler.wfile.write(data[start:])
+    registry.on_blob[layer_digest(image)] = behave
+    lines = pull(images, name)
+    assert lines[-1]["status"].startswith("Status: Downloaded newer image")
+    assert starts[0] == 0 and starts == sorted(set(starts)) and len(starts) == 4
+
+
+def test_a_registry_that_knows_no_ranges(images, registry):
+    image = image_of(2_000_000)
+    name = registry.add("x", "1", image)
+    calls = []
+
+    def behave(handler, data):
+        calls.append(handler.range_start())
+        handler.blob_head(data)
+        handler.wfile.write(data if len(calls) > 1 else data[:1_000_000])
+        if len(calls) == 1:
+            handler.hang_up()
+    registry.on_blob[layer_digest(image)] = behave
+    assert pull(images, name)[-1]["status"].startswith("Status: Downloaded")
+    assert len(calls) == 2 and calls[1] > 0
+
+
+def test_a_busy_registry_is_asked_again_and_not_for_ever(images, registry):
+    image = image_of()
+    name = registry.add("x", "1", image)
+    calls = []
+
+    def behave(handler, data):
+        calls.append(1)
+        if len(calls) < 3:
+            return handler.answer(503, b"")
+        handler.send_blob(data)
+    registry.on_blob[layer_digest(image)] = behave
+    assert pull(images, name)[-1]["status"].startswith("Status: Downloaded")
+    registry.on_blob[layer_digest(image)] = lambda handler, _: handler.hang_up()
+    images.http.delete(f"/images/{name}").expect(200)
+    assert "Get" in failure_of(images, name)
+
+
+# -- forms, platforms, redirects, tokens --
+
+def test_docker_manifests(images, registry):
+    image = image_of(layers=2, docker=True)
+    name = registry.add("x", "1", image)
+    pull(images, name)
+    assert images.http.get(f"/images/{name}/json").expect(200).json()["Id"] == image.id
+
+
+@pytest.mark.parametrize("media_type", [oci.OCI_INDEX, oci.DOCKER_LIST])
+def test_an_index_is_chosen_from_by_platform(images, registry, media_type):
+    here, there = image_of(), image_of(platform=("linux", "s390x"))
+    name = registry.add_index("x", "1", {("linux", "amd64"): here, ("linux", "s390x"): there}, media_type)
+    pull(images, name)
+    assert images.http.get(f"/images/{name}/json").expect(200).json()["Id"] == here.id
+    assert images.docker("pull", "--platform", "linux/s390x", name).returncode == 0
+    assert images.http.get(f"/images/{name}/json").expect(200).json()["Architecture"] == "s390x"
+    refused = images.docker("pull", "--platform", "linux/mips", name, check=False)
+    assert "no matching manifest for linux/mips in the manifest list entries" in refused.stderr
+
+
+def test_a_redirect_to_another_host_carries_no_authorization(images, registry):
+    elsewhere = HostileRegistry()
+    try:
+        image = image_of()
+        registry.token = ("me", "secret")
+        name = registry.add("x", "1", image)
+        elsewhere.blobs.update(image.blobs)
+        registry.on_blob[layer_digest(image)] = lambda handler, _: handler.answer(
+            307, b"", {"Location": f"http://{elsewhere.name}{handler.path}"})
+        pull(images, name, {"X-Registry-Auth": credentials("me", "secret")})
+        assert elsewhere.requests and not any("Authorization" in headers for _, _, headers in elsewhere.requests)
+        token = [path for _, path, _ in registry.requests if path.startswith("/token")]
+        assert len(token) >= 1 and "scope=repository%3Ax%3Apull" in token[0] and "service=us" in token[0]
+        answer = images.http.post(path_of(name), headers={"X-Registry-Auth": credentials("me", "wrong")})
+        assert answer.status == 500 and "incorrect username or password" in answer.json()["message"]
+    finally:
+        elsewhere.close()
+
+
+# -- clients --
+
+class Gate:
+    """A layer that stops half way until it is opened."""
+
+    def __init__(self, registry, image):
+        self.opened, self.reached = threading.Event(), threading.Event()
+        self.starts = 0
+        registry.on_blob[layer_digest(image)] = self.serve
+        self.registry = registry
+
+    def serve(self, handler, data):
+        self.starts += 1
+        start = handler.range_start()
+        handler.blob_head(data, start)
+        try:
+            handler.wfile.write(data[start:len(data) // 2])
+            self.reached.set()
+            while not self.opened.wait(0.02):
+                if self.registry.released.is_set():
+                    return handler.hang_up()
+            handler.wfile.write(data[max(start, len(data) // 2):])
+        except OSError:
+            handler.close_connection = True
+
+
+def test_two_pulls_share_one_download_and_one_may_leave(images, registry):
+    image = image_of(1_000_000)
+    name = registry.add("x", "1", image)
+    gate = Gate(registry, image)
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        first = images.http.stream(path_of(name), method="POST")
+        gate.reached.wait(10)
+        second = pool.submit(pull, images, name)
+        eventually(lambda: images.dump("SharedPulls::follow").count("SharedPulls::follow") >= 2, what="two who wait")
+        first.close()
+        eventually(lambda: images.dump("SharedPulls::follow").count("SharedPulls::follow") == 1, what="one who waits")
+        gate.opened.set()
+        lines = second.result(30)
+    assert lines[-1]["status"].startswith("Status: Downloaded newer image")
+    assert gate.starts == 1
+
+
+@pytest.mark.parametrize("leave", ["close", "reset"])
+def test_the_last_clients_leaving_ends_the_download(images, registry, leave):
+    image = image_of(1_000_000)
+    name = registry.add("x", "1", image)
+    gate = Gate(registry, image)
+    descriptors = images.fd_count_at_rest()
+    stream = (images.tcp if leave == "reset" else images.http).stream(path_of(name), method="POST")
+    assert gate.reached.wait(10)
+    eventually(lambda: leftovers(images), what="a download on its way")
+    getattr(stream, leave)()
+    eventually(lambda: not leftovers(images), what="nothing on its way")
+    images.leak_check("pull_image", "download_blob", "create_image", "fetch_layer")
+    assert not blobs(images)
+    eventually(lambda: images.fd_count() <= descriptors, what="no more descriptors than before")
+    # And the next pull finds all as if nothing had been.
+    gate.opened.set()
+    assert pull(images, name)[-1]["status"].startswith("Status: Downloaded newer image")
+
+
+def test_a_slow_drip_is_no_burden_and_ends_with_its_client(images, registry):
+    image = image_of(1_000_000)
+    name = registry.add("x", "1", image)
+
+    def behave(handler, data):
+        handler.blob_head(data)
+        try:
+            for byte in data:
+                if registry.released.wait(0.02):
+                    break
+                handler.wfile.write(bytes([byte]))
+        except OSError:
+            pass
+        handler.close_connection = True
+    registry.on_blob[layer_digest(image)] = behave
+    stream = images.http.stream(path_of(name), method="POST")
+    eventually(lambda: b"Pulling" in stream.read_some(), what="the pull's first lines")
+    other = registry.add("y", "1", image_of())
+    assert pull(images, other)[-1]["status"].startswith("Status: Downloaded")
+    stream.close()
+    eventually(lambda: not leftovers(images), what="nothing on its way")
+
+
+def test_a_kill_in_the_middle_leaves_what_the_next_start_sweeps(make_daemon, registry):
+    daemon = make_daemon(image=False)
+    image = image_of(1_000_000, layers=2)
+    name = registry.add("x", "1", image)
+    gate = Gate(registry, image)
+    stream = daemon.http.stream(path_of(name), method="POST")
+    assert gate.reached.wait(10)
+    eventually(lambda: len(blobs(daemon)) == 1, what="the other layer's blob")
+    daemon.kill9()
+    stream.close()
+    daemon.start()
+    assert not blobs(daemon) and not leftovers(daemon)
+    gate.opened.set()
+    assert pull(daemon, name)[-1]["status"].startswith("Status: Downloaded newer image")
+
+
+def test_progress_is_dockers(images, registry):
+    image = image_of(1_000_000, layers=2)
+    name = registry.add("x", "1", image)
+    gate = Gate(registry, image)
+    threading.Timer(0.5, gate.opened.set).start()
+    lines = pull(images, name)
+    assert lines[0] == {"status": "Pulling from x", "id": "1"}
+    row = layer_digest(image)[7:19]
+    states = [line for line in lines if line.get("id") == row]
+    downloading = [line for line in states if line["status"] == "Downloading" and line["progressDetail"]]
+    assert downloading and downloading[-1]["progressDetail"]["total"] == len(image.layers[0])
+    assert downloading[-1]["progress"].startswith("[====")
+    assert states[-1] == {"status": "Pull complete", "progressDetail": {}, "id": row}
+    assert [line["status"] for line in lines[-2:]] == [f"Digest: {oci.digest(image.manifest)}",
+                                                      f"Status: Downloaded newer image for {name}"]
