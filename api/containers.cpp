@@ -9,6 +9,7 @@
 #include "api/filters.hpp"
 #include "api/handlers.hpp"
 #include "api/json_body.hpp"
+#include "api/old_fields.hpp"
 #include "mgr/container/container_manager.hpp"
 #include "mgr/exec/exec_manager.hpp"
 #include "mgr/wall_clock.hpp"
@@ -209,6 +210,7 @@ Task<void> inspect_container(Api& api, Request& request, Response& response) {
     co_await task::blocking(
         [&](const std::stop_token& stop) { add_sizes(api, container->id(), container->image_id(), answer, stop); });
   }
+  add_old_container_fields(request, answer);
   co_await send_json(response, 200, answer);
 }
 

@@ -4,6 +4,7 @@
 #include "api/handlers.hpp"
 #include "api/json_body.hpp"
 #include "api/numbers.hpp"
+#include "api/old_fields.hpp"
 #include "api/stream_session.hpp"
 #include "mgr/attach/detach_keys.hpp"
 #include "mgr/container/container_manager.hpp"
@@ -80,7 +81,9 @@ Task<void> create_exec(Api& api, Request& request, Response& response) {
   const json body = co_await read_json(request);
   const auto container = named_container(api, request);
   const auto exec = api.execs.create(container, mgr::parse_exec_config(body));
-  co_await send_json(response, 201, {{"Id", exec->id()}});
+  nlohmann::json answer{{"Id", exec->id()}};
+  add_old_exec_fields(request, answer);
+  co_await send_json(response, 201, answer);
 }
 
 Task<void> start_exec(Api& api, Request& request, Response& response) {

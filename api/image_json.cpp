@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "api/old_fields.hpp"
 #include "api/version.hpp"
 
 namespace quoll::api {
@@ -25,16 +26,6 @@ json driver_data(const std::vector<std::filesystem::path>& layers) {
   for (std::size_t i = 1; i < layers.size(); ++i) lower += (lower.empty() ? "" : ":") + layers[i].string();
   if (!lower.empty()) data["LowerDir"] = lower;
   return data;
-}
-
-// The container that an image was made from, which clients before 1.45 look for: there is none any more.
-json no_container_config() {
-  return {{"Hostname", ""},       {"Domainname", ""},      {"User", ""},
-          {"AttachStdin", false}, {"AttachStdout", false}, {"AttachStderr", false},
-          {"Tty", false},         {"OpenStdin", false},    {"StdinOnce", false},
-          {"Env", nullptr},       {"Cmd", nullptr},        {"Image", ""},
-          {"Volumes", nullptr},   {"WorkingDir", ""},      {"Entrypoint", nullptr},
-          {"OnBuild", nullptr},   {"Labels", nullptr}};
 }
 
 }  // namespace
@@ -88,11 +79,7 @@ json image_inspect_json(const http::Request& request, const mgr::Image& image,
               {"GraphDriver", {{"Name", "overlay2"}, {"Data", driver_data(layers)}}},
               {"RootFS", {{"Type", "layers"}, {"Layers", image.diff_ids}}},
               {"Metadata", {{"LastTagTime", image.last_tagged.empty() ? kNever : image.last_tagged}}}};
-  add_virtual_size(request, image, answer);
-  if (is_before(request, 45)) {
-    answer["Container"] = "";
-    answer["ContainerConfig"] = no_container_config();
-  }
+  add_old_image_fields(request, answer);
   return answer;
 }
 

@@ -10,6 +10,7 @@
 #include "api/filters.hpp"
 #include "api/handlers.hpp"
 #include "api/json_body.hpp"
+#include "api/old_fields.hpp"
 #include "mgr/container/container_bundle.hpp"
 #include "mgr/container/container_manager.hpp"
 #include "mgr/event/event_bus.hpp"
@@ -25,8 +26,8 @@ using nlohmann::json;
 
 json registry_json(const mgr::RegistryOptions& options) {
   json networks{"::1/128", "127.0.0.0/8"};
-  json indexes{{"docker.io",
-                {{"Name", "docker.io"}, {"Mirrors", options.mirrors}, {"Secure", true}, {"Official", true}}}};
+  json indexes{
+      {"docker.io", {{"Name", "docker.io"}, {"Mirrors", options.mirrors}, {"Secure", true}, {"Official", true}}}};
   for (const std::string& name : options.insecure_registries) {
     if (name.find('/') != std::string::npos) {
       networks.push_back(name);
@@ -209,8 +210,9 @@ Task<void> version(Api&, Request&, Response& response) {
        {"BuildTime", ""}});
 }
 
-Task<void> info(Api& api, Request&, Response& response) {
-  const json answer = co_await task::blocking([&api] { return info_json(api); });
+Task<void> info(Api& api, Request& request, Response& response) {
+  json answer = co_await task::blocking([&api] { return info_json(api); });
+  add_old_info_fields(request, answer);
   co_await send_json(response, 200, answer);
 }
 

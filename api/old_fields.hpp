@@ -1,0 +1,18 @@
+// Fields that answers had in older versions of the API and have no more. Each function looks at the version that is
+// asked for and leaves the answers for newer ones alone.
+//
+// Source: the examples of version 1.24, and what the API's history says of later removals.
+#pragma once
+
+#include <nlohmann/json.hpp>
+
+#include "http/request.hpp"
+
+namespace quoll::api {
+
+void add_old_container_fields(const http::Request& request, nlohmann::json& inspected);
+void add_old_image_fields(const http::Request& request, nlohmann::json& inspected);
+void add_old_exec_fields(const http::Request& request, nlohmann::json& created);
+void add_old_info_fields(const http::Request& request, nlohmann::json& info);
+
+}  // namespace quoll::api
