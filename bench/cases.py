@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import statistics
 import subprocess
 import tempfile
@@ -125,6 +126,43 @@ def idle(_bench, engine, resident_kb):
     engine.restart()
     time.sleep(2)
     return {"mb": resident_kb(engine.pids()) / 1024, "own_mb": resident_kb(engine.pids(), "RssAnon") / 1024}
+
+
+def cpu_per_request(bench, engine, path, cpu_seconds):
+    """Requests as fast as they are answered: throughput, and what processor time of the daemon each took."""
+    before = cpu_seconds(engine.pids())
+    load = bench.run("http_load", target=engine.tcp, path=path, connections=16, seconds=bench.size(2, 1))
+    return load | {"cpu_us": (cpu_seconds(engine.pids()) - before) * 1e6 / load["requests"]}
+
+
+class Repeated:
+    """Fetches a page of the debug listener again and again, beside what is measured."""
+
+    def __init__(self, engine, path):
+        command = f"while :; do curl -sf -o /dev/null --unix-socket {engine.debug_target()} http://x{path} || exit 1; done"
+        self.process = subprocess.Popen(["sh", "-c", command], start_new_session=True)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        ended = self.process.poll() is not None
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+        if ended:
+            raise RuntimeError("a page of the debug listener was not answered")
+
+
+def cost_of(rounds, measure, measure_base):
+    """Both in turn; the cost of the first over the second in per cent of processor time, by the median of the rounds'
+    ratios, and likewise the share of throughput lost and the ratio of the p99s."""
+    pairs = [(measure(), measure_base()) if number % 2 else (measure_base(), measure())[::-1] for number in range(rounds)]
+
+    def ratio(key):
+        return statistics.median(ours[key] / base[key] for ours, base in pairs)
+
+    return {"cpu_percent": 100 * (ratio("cpu_us") - 1), "lost_percent": 100 * (1 - ratio("per_second")),
+            "p99_ratio": ratio("p99_us")}  # fmt: skip
 
 
 def listing(bench, engine):

@@ -196,8 +196,9 @@ class Quoll(Engine):
     name = "quoll"
     debug_prefix = "/debug/pprof/"
 
-    def __init__(self, work, binaries, runtime="", workers=0):
-        self.name = "quoll" + (f"-{runtime}" if runtime else "") + (f"-{workers}" if workers else "")
+    def __init__(self, work, binaries, runtime="", workers=0, name="", arguments=()):
+        self.name = name or "quoll" + (f"-{runtime}" if runtime else "") + (f"-{workers}" if workers else "")
+        self.arguments = list(arguments)
         super().__init__(work)
         self.binaries = binaries
         self.runtime = runtime
@@ -210,7 +211,7 @@ class Quoll(Engine):
         words = [os.path.join(self.binaries, "quolld"), "--root", self.root, "--exec-root", self.exec_root]
         words += ["--host", "unix://" + self.socket, "--host", "tcp://" + self.tcp, "--log-level", "warn"]
         words += ["--runtime", self.runtime] if self.runtime else []
-        return words + (["--workers", str(self.workers)] if self.workers else [])
+        return words + self.arguments + (["--workers", str(self.workers)] if self.workers else [])
 
     def debug_target(self):
         return os.path.join(self.exec_root, "debug.sock")

@@ -3,7 +3,7 @@
 
     bench/run.py [--quick] [--write] [--only-quoll] [--realtime] [--bin DIR] [CASE...]
 
-CASE is one of: cycle parallel network list ping idle hold hangup latency log burst copy tracking dump; all if none is given.
+CASE is one of: cycle parallel network list ping idle hold hangup latency log burst copy tracking dump observed; all if none is given.
 --quick takes small sizes, to see that it works; --write writes docs/BENCHMARKS.md; --bin is where the programs are,
 build/release/bin as a rule. --realtime runs the programs of `dump` with real-time priority, so that a timer's stalls
 are their own and not those of whatever else the machine does. Runs as root.
@@ -24,7 +24,7 @@ import engines
 import report
 
 ALL = ["cycle", "parallel", "network", "list", "ping", "idle", "hold", "hangup", "latency", "log", "burst", "copy", "tracking",
-       "dump"]
+       "dump", "observed"]
 ROUNDS = 3
 
 
@@ -167,16 +167,59 @@ class Run:
         if self.realtime:
             os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
 
+    def observed(self):
+        """What it costs to be watched: heap samples, a CPU profile, dumps back to back."""
+        bench = self.bench
+        rounds = bench.size(9, 1)
+        base = f"{bench.work}-observed"
+        sampled = engines.Quoll(base, bench.binaries)
+        plain = engines.Quoll(base, bench.binaries, name="quoll-unsampled", arguments=["--heap-sample-bytes", "0"])
+
+        def load(engine, path):
+            return cases.cpu_per_request(bench, engine, path, engines.cpu_seconds)
+
+        def beside(page, path):
+            with cases.Repeated(sampled, page):
+                return load(sampled, path)
+
+        try:
+            for engine in (sampled, plain):
+                engine.start()
+            for name, path in (("ping", "/_ping"), ("list", "/v1.41/containers/json")):
+                self.keep("observed", f"heap-{name}",
+                          lambda path=path: cases.cost_of(rounds, lambda: load(sampled, path), lambda: load(plain, path)))
+                self.keep("observed", f"cpu-{name}",
+                          lambda path=path: cases.cost_of(rounds, lambda: beside("/debug/pprof/profile?seconds=30", path),
+                                                          lambda: load(sampled, path)))
+            sampled.load_image(bench.image)
+            writer = cases.Writer(bench, sampled, "stamp", 1_000_000, 3000)
+            crowd = [subprocess.Popen(["curl", "-sNo", "/dev/null", "--unix-socket", sampled.socket,
+                                       "http://x" + cases.FOLLOW.format(writer.container)]) for _ in range(20)]
+            try:
+                writer.go()
+                self.keep("observed", "dumps", lambda: cases.cost_of(rounds, lambda: beside("/debug/goroutine", "/_ping"),
+                                                                     lambda: load(sampled, "/_ping")))
+            finally:
+                for follower in crowd:
+                    follower.kill()
+                    follower.wait()
+                writer.close()
+        finally:
+            for engine in (sampled, plain):
+                engine.stop()
+
     def all(self):
         bench = self.bench
         lives = {"cycle", "parallel"} & set(self.wanted)
-        others = set(self.wanted) - {"cycle", "parallel", "network", "ping", "tracking", "dump"}
-        with_peers = set(self.wanted) - {"network", "tracking", "dump"}
+        others = set(self.wanted) - {"cycle", "parallel", "network", "ping", "tracking", "dump", "observed"}
+        with_peers = set(self.wanted) - {"network", "tracking", "dump", "observed"}
         self.keep("tracking", "quoll", self.tracking)
         if "dump" in self.wanted:
             self.dumps()
         if "ping" in self.wanted:
             self.pings()
+        if "observed" in self.wanted:
+            self.observed()
         self.keep("hangup", "in-process", lambda: bench.run("hangup_bench", count=bench.size(3000, 300)))
         for runtime in ("crun", "runc") if lives else ():
             self.with_engine(engines.Quoll(bench.work, bench.binaries, runtime), self.life_cycles)
@@ -233,7 +276,7 @@ def main():
         prepare_image(bench)
         run.all()
     finally:
-        for directory in (work, f"{work}-ping"):
+        for directory in (work, f"{work}-ping", f"{work}-observed"):
             clean_up(directory)
     print()
     report.print_table(run.results)

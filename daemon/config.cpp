@@ -41,6 +41,7 @@ void apply_key(Config& config, const std::string& key, const json& value) {
   if (key == "live-restore") return set(config.live_restore, value, key);
   if (key == "gops") return set(config.gops, value, key);
   if (key == "debug-on-hosts") return set(config.debug_on_hosts, value, key);
+  if (key == "heap-sample-bytes") return set(config.heap_sample_bytes, value, key);
   if (key == "insecure-tcp") return set(config.insecure_tcp, value, key);
   if (key == "shutdown-timeout") return set(config.shutdown_timeout_s, value, key);
   if (key == "workers") return set(config.workers, value, key);
@@ -119,6 +120,10 @@ std::optional<Config> read_config(int argc, const char* const* argv) {
   app.add_flag("--test-hooks", config.test_hooks)->group("");
   app.add_flag("--gops", config.gops,
                "run an agent for gops, which shows stacks and profiles to every user of this host");
+  app.add_option("--heap-sample-bytes", config.heap_sample_bytes,
+                 "one allocation in so many bytes is in the heap profile; 0: none")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
   app.add_flag("--insecure-tcp", config.insecure_tcp, "allow TCP without TLS on other addresses than loopback");
   mgr::RegistryOptions& registry = config.registry.registry;
   app.add_option("--insecure-registry", registry.insecure_registries, "HOST:PORT or NETWORK/BITS, repeated")

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "debug/heap_sampler.hpp"
 #include "mgr/registry/registry_service.hpp"
 
 namespace quoll::daemon {
@@ -27,8 +28,9 @@ struct Config {
   bool test_hooks = false;               // routes for tests (test_hooks.hpp); a flag only
   bool insecure_tcp = false;             // TCP without TLS on other addresses than loopback
   int shutdown_timeout_s = 15;
-  mgr::RegistryServiceOptions registry;  // insecure registries, mirrors, certificates, bounds
-  std::size_t workers = 0;               // 0: one a processor, at most 8
+  mgr::RegistryServiceOptions registry;                      // insecure registries, mirrors, certificates, bounds
+  std::int64_t heap_sample_bytes = debug::kHeapSampleBytes;  // 0: allocations are not sampled
+  std::size_t workers = 0;                                   // 0: one a processor, at most 8
 };
 
 // Flags win over the file's defaults; what both say is refused, as dockerd does. `--help` and `--version` print and

@@ -5,6 +5,7 @@
 
 #include <chrono>
 
+#include "daemon/engine_metrics.hpp"
 #include "debug/routes.hpp"
 #include "mgr/store/schema.hpp"
 #include "task/blocking.hpp"
@@ -83,12 +84,17 @@ Daemon::Daemon(Config config, task::Runtime& runtime, std::vector<task::Worker*>
            .facts = facts_of(config_, containers_.programs(), networks_),
            .task_count = [&runtime] { return runtime.task_count(); }} {
   api::add_api_routes(router_, api_);
-  if (config_.debug_on_hosts) debug::add_debug_routes(router_, runtime_);
+  if (config_.debug_on_hosts) debug::add_debug_routes(router_, runtime_, debug_sources());
   if (config_.test_hooks) test_hooks_ = std::make_unique<TestHooks>(router_);
-  debug::add_debug_routes(debug_router_, runtime_);
+  debug::add_debug_routes(debug_router_, runtime_, debug_sources());
 }
 
 Daemon::~Daemon() = default;
+
+debug::DebugSources Daemon::debug_sources() const {
+  return {.routers = {&router_, &debug_router_},
+          .add_metrics = [this](debug::Metrics& metrics) { add_engine_metrics(metrics, containers_, images_); }};
+}
 
 http::ServerOptions Daemon::server_options(const HostAddress& host) const {
   http::ServerOptions options;

@@ -9,6 +9,7 @@
 #include "daemon/instance.hpp"
 #include "daemon/test_hooks.hpp"
 #include "debug/gops.hpp"
+#include "debug/sources.hpp"
 #include "http/router.hpp"
 #include "http/server.hpp"
 #include "mgr/container/container_manager.hpp"
@@ -41,6 +42,7 @@ class Daemon {
  private:
   void listen(http::Server& server, const std::string& host);
   http::ServerOptions server_options(const HostAddress& host) const;
+  debug::DebugSources debug_sources() const;
 
   const Config config_;
   task::Runtime& runtime_;

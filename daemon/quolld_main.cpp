@@ -12,6 +12,7 @@
 #include "daemon/config.hpp"
 #include "daemon/daemon.hpp"
 #include "daemon/signals.hpp"
+#include "debug/heap_sampler.hpp"
 #include "debug/leak_watch.hpp"
 #include "debug/signal_dump.hpp"
 #include "debug/worker_watch.hpp"
@@ -107,6 +108,7 @@ int main(int argc, char** argv) {
     if (!config) return 0;
     daemon::set_up_logging(config->log_level);
     daemon::raise_descriptor_limit();
+    debug::set_heap_sample_bytes(config->heap_sample_bytes);
     return daemon::run(*config, std::move(dump_signal));
   } catch (const std::exception& error) {
     std::fprintf(stderr, "quolld: %s\n", error.what());

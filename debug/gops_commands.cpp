@@ -12,6 +12,9 @@
 #include <string>
 #include <thread>
 
+#include "debug/heap_sampler.hpp"
+#include "debug/profiles.hpp"
+#include "debug/task_trace.hpp"
 #include "task/blocking.hpp"
 #include "task/error.hpp"
 #include "task/unique_fd.hpp"
@@ -109,9 +112,14 @@ task::Task<void> answer_gops(task::Runtime& runtime, GopsCommand command, TextSi
       text = "there is no garbage collector to set a percentage of\n";
       break;
     case GopsCommand::kHeapProfile:
-    case GopsCommand::kCpuProfile:
-    case GopsCommand::kTrace:
+      if (heap_is_sampled()) text = co_await take_profile(runtime, *find_cumulative_profile("heap"));
       break;
+    case GopsCommand::kCpuProfile:
+      text = co_await take_cpu_profile(std::chrono::seconds(30));
+      break;
+    case GopsCommand::kTrace:
+      co_await stream_trace(runtime, std::chrono::seconds(5), std::move(sink));
+      co_return;
   }
   if (!text.empty()) co_await sink(text);
 }

@@ -54,7 +54,7 @@ task::Task<void> send_profile(task::Runtime& runtime, std::string_view name, Dum
   }
   StackCounts counts = co_await count_stacks(runtime, std::move(options), &facts);
   counts.merge(before, -1);
-  const std::string profile = gzip_profile(counts.sorted(), since_epoch(), duration);
+  const std::string profile = gzip_profile(counts.sorted(), {since_epoch(), duration});
   set_nosniff(response);
   set_attachment(response, std::string(name) + (duration ? "-delta" : ""));
   set_facts_as_headers(response, facts);
@@ -64,7 +64,7 @@ task::Task<void> send_profile(task::Runtime& runtime, std::string_view name, Dum
 // One sample a task, so it is streamed.
 struct TaskProfile {
   TaskProfile(http::Response& to, std::string_view name_of_it)
-      : response(to), name(name_of_it), profile(since_epoch()) {}
+      : response(to), name(name_of_it), profile(goroutine_kind(), {since_epoch(), {}}) {}
   http::Response& response;
   const std::string_view name;
   ProfileWriter profile;

@@ -214,22 +214,22 @@ std::string without_lambda_marks(std::string text) {
   return text;
 }
 
-// "Channel<int>::take" -> "Channel<...>::take"; "operator<<" and "operator->" stay.
-std::string without_template_arguments(const std::string& name) {
+}  // namespace
+
+std::string collapse_template_arguments(const std::string& name) {
+  constexpr std::string_view kArguments = "<...>";
   std::string out;
   int depth = 0;
   for (std::size_t i = 0; i < name.size(); ++i) {
     const char c = name[i];
-    const bool arrow = c == '>' && i > 0 && name[i - 1] == '-';
-    if (depth == 0 && name.compare(i, 8, "operator") == 0) return out + name.substr(i);
-    if (c == '<' && depth++ == 0) out += "<...>";
+    if (depth == 0 && name.compare(i, 8, "operator") == 0) return out + name.substr(i);  // `<` may be its name
+    if (c == '<' && depth++ == 0) out += kArguments;
     if (depth == 0) out += c;
-    if (c == '>' && !arrow && depth > 0) --depth;
+    if (c == '>' && depth > 0 && name[i - 1] != '-') --depth;
   }
+  if (out.ends_with(kArguments)) out.resize(out.size() - kArguments.size());
   return out;
 }
-
-}  // namespace
 
 std::string native_function_name(std::string_view symbol) {
   // Parts of one function: clang's coroutine clones (f.resume), outlined and constant-propagated ones.
@@ -242,7 +242,7 @@ std::string native_function_name(std::string_view symbol) {
   for (std::size_t tag = text.find("[abi:"); tag != std::string::npos; tag = text.find("[abi:", tag)) {
     text.erase(tag, text.find(']', tag) - tag + 1);
   }
-  return without_template_arguments(clean_function_name(text));
+  return collapse_template_arguments(clean_function_name(text));
 }
 
 std::vector<NativeSymbol> symbolize_native(std::span<const std::uintptr_t> pcs) {

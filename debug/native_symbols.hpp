@@ -24,6 +24,9 @@ struct NativeSymbol {
 // Thread: any.
 std::vector<NativeSymbol> symbolize_native(std::span<const std::uintptr_t> pcs);
 
+// "Channel<int>::take<int>" -> "Channel<...>::take".
+std::string collapse_template_arguments(const std::string& name);
+
 // "quoll::task::Channel<...>::take" out of "_ZN5quoll4task7ChannelIiE4takeEv"; a name that is not mangled stays.
 std::string native_function_name(std::string_view symbol);
 

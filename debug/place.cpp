@@ -23,11 +23,13 @@ const void* key_of(const std::source_location& location) { return std::bit_cast<
 class PlaceTable {
  public:
   const Place& intern(const std::source_location& location) {
-    std::string function = clean_function_name(location.function_name());
     std::string file = location.file_name();
     if (file.empty()) file = "unknown";
-    const std::uint32_t line = location.line();
+    return intern(clean_function_name(location.function_name()), std::move(file), location.line());
+  }
 
+  // A line of 0 is a native function's.
+  const Place& intern(std::string function, std::string file, std::uint32_t line) {
     std::lock_guard lock(mutex_);
     const std::string function_key = function + '\0' + file;
     const auto [known_function, new_function] =
@@ -62,6 +64,7 @@ class PlaceTable {
     ++owner.places;
     place.offset = std::min(owner.places * kPlaceSpan, kFunctionSpan - kPlaceSpan);
     place.pc = kFirstPc + owner.index * kFunctionSpan + place.offset;
+    if (line == 0) return place;
     // A file that Go's readers take as it is needs no suffix.
     const std::string real_name = "\n\t" + place.file;
     const std::string suffix = ":" + std::to_string(line) + "\n";
@@ -136,6 +139,10 @@ class PlaceCache {
 const Place& place_of(const std::source_location& location) {
   thread_local PlaceCache cache;
   return cache.find(location);
+}
+
+const Place& native_place(const std::string& function, const std::string& module) {
+  return table().intern(function, module, 0);
 }
 
 std::optional<std::string> resolve_pc(std::uint64_t pc) { return table().resolve(pc); }

@@ -23,13 +23,18 @@ struct Place {
   std::uint64_t pc = 0;
   std::uint64_t offset = 0;  // of `pc` in the function
 
-  // By FileNames: "F(...)\n\tfile:line\n", and "\n\tfile:line\n" for the line after `created by`.
+  // By FileNames (empty for a native function): "F(...)\n\tfile:line\n", and "\n\tfile:line\n" for the line after
+  // `created by`.
   std::string frame_text[2];
   std::string origin_text[2];
 };
 
 // Thread: any; each thread keeps a cache by the location's address, so a known place costs one probe.
 const Place& place_of(const std::source_location& location);
+
+// The place of a native function: its module stands for the file, and it has no line and no text of the debug=2 form.
+// Thread: any.
+const Place& native_place(const std::string& function, const std::string& module);
 
 // The name of the function that a place's pc lies in; nothing for an address of no function.
 std::optional<std::string> resolve_pc(std::uint64_t pc);

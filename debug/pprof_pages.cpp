@@ -1,7 +1,6 @@
 #include "debug/pprof_pages.hpp"
 
 #include <algorithm>
-#include <array>
 #include <charconv>
 #include <fstream>
 #include <iterator>
@@ -10,32 +9,49 @@
 
 #include "debug/answers.hpp"
 #include "debug/place.hpp"
+#include "debug/profiles.hpp"
+#include "task/blocking.hpp"
 #include "task/error.hpp"
 
 namespace quoll::debug {
 namespace {
 
 constexpr std::size_t kSymbolBodyMax = 1024 * 1024;
-// Go's names of what this program does not measure.
-constexpr std::array<std::string_view, 7> kUnmeasured = {"allocs",       "block",   "heap", "mutex",
-                                                         "threadcreate", "profile", "trace"};
-
 std::string index_row(std::size_t count, std::string_view name) {
   std::string row = "<tr><td>" + std::to_string(count) + "</td><td><a href='";
   row.append(name).append("?debug=1'>").append(name).append("</a></td></tr>\n");
   return row;
 }
 
-std::string index_page(std::size_t tasks) {
+std::string about_line(std::string_view name, std::string_view text) {
+  std::string line = "<li><b>";
+  return line.append(name).append("</b>: ").append(text).append("</li>\n");
+}
+
+std::string index_page(task::Runtime& runtime) {
+  std::string rows = index_row(runtime.task_count(), "goroutine");
+  std::string abouts = about_line("goroutine", "The stacks of all live tasks");
+  for (const CumulativeProfile& profile : cumulative_profiles()) {
+    if (!profile.available()) continue;
+    rows += index_row(profile.count(runtime), profile.name);
+    abouts += about_line(profile.name, profile.about);
+  }
+  abouts += about_line("profile", "CPU profile, of 30 s or ?seconds=N, for <code>go tool pprof</code>");
+  abouts += about_line("trace", "What tasks do in 1 s or ?seconds=N, as JSON that Perfetto opens");
   return "<html>\n<head>\n<title>/debug/pprof/</title>\n</head>\n<body>\n/debug/pprof/\n"
-         "<p>Profiles of this process. debug=1 gives text, debug=0 what <code>go tool pprof</code> reads.</p>\n"
+         "<p>Profiles of this process. debug=1 gives text, debug=0 what <code>go tool pprof</code> reads; ?seconds=N "
+         "what "
+         "comes in that time.</p>\n"
          "<table>\n<thead><tr><td>Count</td><td>Profile</td></tr></thead>\n" +
-         index_row(tasks, "goroutine") +
+         rows +
+         "<tr><td></td><td><a href='profile'>profile</a></td></tr>\n"
+         "<tr><td></td><td><a href='trace'>trace</a></td></tr>\n"
+         "<tr><td></td><td><a href='cmdline'>cmdline</a></td></tr>\n"
          "</table>\n"
          "<p><a href=\"goroutine?debug=2\">full goroutine stack dump</a></p>\n"
-         "<p>goroutine: the stacks of all live tasks; <a href=\"cmdline\">cmdline</a>: the command line of this "
-         "process; <a href=\"../tasks\">tasks</a>: the live tasks as JSON.</p>\n"
-         "</body>\n</html>\n";
+         "<p><a href=\"../tasks\">tasks as JSON</a>, <a href=\"../vars\">vars</a>, <a href=\"../../metrics\">metrics"
+         "</a></p>\n<ul>\n" +
+         abouts + "</ul>\n</body>\n</html>\n";
 }
 
 // As Go reads it: "0x" for base 16, else 10; 0 for what is no number.
@@ -82,7 +98,7 @@ task::Task<void> pprof_redirect(task::Runtime&, http::Request&, http::Response& 
 
 task::Task<void> pprof_index(task::Runtime& runtime, http::Request&, http::Response& response) {
   set_nosniff(response);
-  const std::string page = index_page(runtime.task_count());
+  const std::string page = co_await task::blocking([&] { return index_page(runtime); });
   co_await response.send(page, "text/html; charset=utf-8");
 }
 
@@ -98,15 +114,6 @@ task::Task<void> pprof_symbol(task::Runtime&, http::Request& request, http::Resp
   const std::string text = symbolize(addresses);
   set_nosniff(response);
   co_await response.send(text, kPlainText);
-}
-
-task::Task<void> pprof_other(task::Runtime&, http::Request& request, http::Response&) {
-  const std::string_view name = request.param("profile");
-  if (std::find(kUnmeasured.begin(), kUnmeasured.end(), name) == kUnmeasured.end()) {
-    throw Error(ErrorClass::kNotFound, "Unknown profile");
-  }
-  throw Error(ErrorClass::kNotImplemented, "profile " + std::string(name) + " is not measured by this version");
-  co_return;
 }
 
 }  // namespace quoll::debug

@@ -1,4 +1,4 @@
-// The handlers of /debug/pprof/ that are no profile of tasks: the index, cmdline, symbol, and what is not there.
+// The handlers of /debug/pprof/ that are no profile of tasks: the index, cmdline and symbol.
 #pragma once
 
 #include "http/request.hpp"
@@ -13,7 +13,6 @@ task::Task<void> pprof_redirect(task::Runtime& runtime, http::Request& request, 
 task::Task<void> pprof_index(task::Runtime& runtime, http::Request& request, http::Response& response);
 task::Task<void> pprof_cmdline(task::Runtime& runtime, http::Request& request, http::Response& response);
 task::Task<void> pprof_symbol(task::Runtime& runtime, http::Request& request, http::Response& response);
-task::Task<void> pprof_other(task::Runtime& runtime, http::Request& request, http::Response& response);
 
 // The arguments joined by NUL.
 std::string command_line();

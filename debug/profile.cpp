@@ -31,7 +31,7 @@ void append_bytes(std::string& out, unsigned field, std::string_view bytes) {
 // Field numbers of profile.proto.
 namespace profile_field {
 constexpr unsigned kSampleType = 1, kSample = 2, kLocation = 4, kFunction = 5, kStringTable = 6, kTimeNanos = 9,
-                   kDurationNanos = 10, kPeriodType = 11, kPeriod = 12;
+                   kDurationNanos = 10, kPeriodType = 11, kPeriod = 12, kDefaultSampleType = 14;
 }
 namespace value_type_field {
 constexpr unsigned kType = 1, kUnit = 2;
@@ -62,16 +62,24 @@ bool first_time(std::vector<bool>& written, std::size_t index) {
 
 }  // namespace
 
-ProfileWriter::ProfileWriter(std::chrono::nanoseconds since_epoch, std::optional<std::chrono::nanoseconds> duration) {
+ProfileWriter::ProfileWriter(const ProfileKind& kind, ProfileTimes times) {
   string_id("");  // the table's first must be empty
-  std::string type;
-  append_number(type, value_type_field::kType, string_id("goroutine"));
-  append_number(type, value_type_field::kUnit, string_id("count"));
-  append_bytes(out_, profile_field::kSampleType, type);
-  append_bytes(out_, profile_field::kPeriodType, type);
-  append_number(out_, profile_field::kPeriod, 1);
-  append_number(out_, profile_field::kTimeNanos, static_cast<std::uint64_t>(since_epoch.count()));
-  if (duration) append_number(out_, profile_field::kDurationNanos, static_cast<std::uint64_t>(duration->count()));
+  const auto append_type = [this](unsigned field, const ValueType& value) {
+    std::string type;
+    append_number(type, value_type_field::kType, string_id(value.type));
+    append_number(type, value_type_field::kUnit, string_id(value.unit));
+    append_bytes(out_, field, type);
+  };
+  for (const ValueType& value : kind.values) append_type(profile_field::kSampleType, value);
+  append_type(profile_field::kPeriodType, kind.period_type);
+  append_number(out_, profile_field::kPeriod, static_cast<std::uint64_t>(kind.period));
+  append_number(out_, profile_field::kTimeNanos, static_cast<std::uint64_t>(times.since_epoch.count()));
+  if (times.duration) {
+    append_number(out_, profile_field::kDurationNanos, static_cast<std::uint64_t>(times.duration->count()));
+  }
+  if (!kind.default_value.empty()) {
+    append_number(out_, profile_field::kDefaultSampleType, string_id(kind.default_value));
+  }
 }
 
 std::uint64_t ProfileWriter::string_id(std::string_view text) {
@@ -106,10 +114,12 @@ std::uint64_t ProfileWriter::location_id(const Place& place) {
   return id;
 }
 
-void ProfileWriter::add(std::span<const Place* const> stack, std::int64_t count, std::span<const ProfileLabel> labels) {
+void ProfileWriter::add(std::span<const Place* const> stack, std::span<const std::int64_t> values,
+                        std::span<const ProfileLabel> labels) {
   std::string sample;
   for (const Place* place : stack) append_number(sample, sample_field::kLocationId, location_id(*place));
-  append_number(sample, sample_field::kValue, static_cast<std::uint64_t>(count));
+  for (const std::int64_t value : values)
+    append_number(sample, sample_field::kValue, static_cast<std::uint64_t>(value));
   for (const ProfileLabel& label : labels) {
     std::string encoded;
     append_number(encoded, label_field::kKey, string_id(label.name));
@@ -147,13 +157,17 @@ std::string GzipStream::compress(std::string_view bytes, bool last) {
   return out;
 }
 
-std::string gzip_profile(const std::vector<Sample>& samples, std::chrono::nanoseconds since_epoch,
-                         std::optional<std::chrono::nanoseconds> duration) {
-  ProfileWriter profile(since_epoch, duration);
+const ProfileKind& goroutine_kind() {
+  static const ProfileKind kind{"goroutine", {{"goroutine", "count"}}, {"goroutine", "count"}, 1, {}};
+  return kind;
+}
+
+std::string gzip_profile(const std::vector<Sample>& samples, ProfileTimes times) {
+  ProfileWriter profile(goroutine_kind(), times);
   for (const auto& [key, count] : samples) {
     std::vector<ProfileLabel> labels;
     for (auto& [name, value] : labels_of(key)) labels.push_back({name, std::move(value)});
-    profile.add(key.stack, count, labels);
+    profile.add(key.stack, std::span(&count, 1), labels);
   }
   return GzipStream().compress(profile.take(), true);
 }
@@ -176,7 +190,7 @@ void add_task(ProfileWriter& profile, const TaskSummary& task) {
   if (task.cancel_reason != task::CancelReason::kNone) {
     labels.push_back({"cancelled", std::string(task::to_string(task.cancel_reason))});
   }
-  profile.add(task.frames, 1, labels);
+  profile.add(task.frames, std::array<std::int64_t, 1>{1}, labels);
 }
 
 }  // namespace quoll::debug

@@ -25,14 +25,35 @@ struct ProfileLabel {
   std::int64_t number = 0;
 };
 
-// Writes a goroutine profile piece by piece: a field of a protobuf message may come in any order and place, so each
+struct ValueType {
+  std::string_view type;
+  std::string_view unit;
+};
+
+// What a profile's values are. The views are of static storage.
+struct ProfileKind {
+  std::string_view name;  // in file names and in the text form
+  std::vector<ValueType> values;
+  ValueType period_type;
+  std::int64_t period = 1;
+  std::string_view default_value;  // the type that is shown first; "" for the last
+};
+
+// When it was taken; `duration` of one that is a difference between two times, or was collected for that long.
+struct ProfileTimes {
+  std::chrono::nanoseconds since_epoch{0};
+  std::optional<std::chrono::nanoseconds> duration;
+};
+
+// Writes a profile piece by piece: a field of a protobuf message may come in any order and place, so each
 // sample goes out with the strings, functions and locations that it is the first to need.
 class ProfileWriter {
  public:
-  // `duration`: of a profile that is a difference between two times.
-  explicit ProfileWriter(std::chrono::nanoseconds since_epoch, std::optional<std::chrono::nanoseconds> duration = {});
+  ProfileWriter(const ProfileKind& kind, ProfileTimes times);
 
-  void add(std::span<const Place* const> stack, std::int64_t count, std::span<const ProfileLabel> labels);
+  // REQUIRES: as many values as the kind has.
+  void add(std::span<const Place* const> stack, std::span<const std::int64_t> values,
+           std::span<const ProfileLabel> labels);
   // What has been written since the last call.
   std::string take() { return std::exchange(out_, {}); }
 
@@ -62,9 +83,10 @@ class GzipStream {
   z_stream stream_{};
 };
 
+const ProfileKind& goroutine_kind();
+
 // debug=0: a sample for each stack.
-std::string gzip_profile(const std::vector<Sample>& samples, std::chrono::nanoseconds since_epoch,
-                         std::optional<std::chrono::nanoseconds> duration = {});
+std::string gzip_profile(const std::vector<Sample>& samples, ProfileTimes times);
 
 // debug=3: adds one task as a sample of its own. What has no stack is left out.
 void add_task(ProfileWriter& profile, const TaskSummary& task);

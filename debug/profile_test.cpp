@@ -127,7 +127,7 @@ const DecodedSample& sample_of(const DecodedProfile& profile, const std::string&
 
 TEST_F(ProfileTest, the_protobuf_has_types_stacks_counts_and_labels) {
   const auto time = std::chrono::nanoseconds(1'234'567'890'123);
-  const DecodedProfile profile = ProfileDecoder::decode(gzip_profile(samples(), time, std::chrono::seconds(2)));
+  const DecodedProfile profile = ProfileDecoder::decode(gzip_profile(samples(), {time, std::chrono::seconds(2)}));
   EXPECT_EQ(profile.sample_type, "goroutine");
   EXPECT_EQ(profile.sample_unit, "count");
   EXPECT_EQ(profile.period_type, "goroutine");
@@ -155,7 +155,7 @@ TEST_F(ProfileTest, a_difference_may_be_negative) {
 TEST_F(ProfileTest, one_sample_a_task_carries_its_id_creator_state_and_minutes) {
   for (task::TaskRecord* record : test_.worker().tasks()) record->since_ns -= 125'000'000'000;
   const std::vector<TaskSummary> tasks = test_.run(list_tasks(test_.runtime()));
-  ProfileWriter writer(std::chrono::seconds(1));
+  ProfileWriter writer(goroutine_kind(), {std::chrono::seconds(1), {}});
   GzipStream gzip;
   std::string bytes;
   // As it is streamed: piece by piece, each with what it is the first to need.

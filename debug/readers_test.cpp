@@ -85,7 +85,7 @@ class ReadersTest : public testing::Test {
     write("stacks.txt", test_.run(dump_text(test_.runtime(), options)));
   }
   std::vector<Sample> samples() { return test_.run(count_stacks(test_.runtime(), {})).sorted(); }
-  void write_profile(const std::string& name) { write(name, gzip_profile(samples(), std::chrono::seconds(1))); }
+  void write_profile(const std::string& name) { write(name, gzip_profile(samples(), {std::chrono::seconds(1), {}})); }
 
   fs::path directory_;
   task::TestRuntime test_;
@@ -142,7 +142,7 @@ TEST_F(ReadersTest, pprof_reads_debug_1) {
 }
 
 TEST_F(ReadersTest, pprof_reads_debug_3_and_its_tags) {
-  ProfileWriter writer(std::chrono::seconds(1));
+  ProfileWriter writer(goroutine_kind(), {std::chrono::seconds(1), {}});
   for (const TaskSummary& task : test_.run(list_tasks(test_.runtime()))) add_task(writer, task);
   write("tasks.pb.gz", GzipStream().compress(writer.take(), true));
   const std::string tags = output_of("go tool pprof -tags " + path("tasks.pb.gz"));

@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "debug/dump.hpp"
+#include "debug/metrics.hpp"
 #include "http/server.hpp"
 #include "task/event.hpp"
 #include "task/runtime.hpp"
@@ -179,14 +180,47 @@ TEST_F(RoutesTest, index_lists_what_there_is) {
   EXPECT_EQ(get("/debug/pprof").header("Location"), "/debug/pprof/");
 }
 
-TEST_F(RoutesTest, profiles_that_are_not_measured_say_so_and_others_are_unknown) {
-  for (const std::string name : {"heap", "allocs", "block", "mutex", "threadcreate", "profile", "trace"}) {
-    const HttpAnswer answer = get("/debug/pprof/" + name);
-    EXPECT_EQ(answer.status, 501) << name;
-    EXPECT_EQ(answer.header("X-Go-Pprof"), "1");
+TEST_F(RoutesTest, every_profile_of_the_index_is_there_in_both_forms) {
+  for (const std::string name : {"block", "mutex", "threadcreate"}) {
+    const HttpAnswer packed = get("/debug/pprof/" + name);
+    EXPECT_EQ(packed.status, 200) << name;
+    EXPECT_EQ(packed.header("Content-Disposition"), "attachment; filename=\"" + name + "\"");
+    EXPECT_NO_THROW(debug_readers::gunzip(packed.body));
+    EXPECT_EQ(get("/debug/pprof/" + name + "?debug=1").header("Content-Type"), "text/plain; charset=utf-8");
+    EXPECT_EQ(get("/debug/pprof/" + name + "?debug=1&seconds=1").body, "seconds and debug params are incompatible\n");
+    EXPECT_EQ(get("/debug/pprof/" + name + "?seconds=0").status, 400);
+    EXPECT_THAT(get("/debug/pprof/").body, HasSubstr("<a href='" + name + "?debug=1'>"));
   }
   EXPECT_EQ(get("/debug/pprof/nonsense").status, 404);
   EXPECT_EQ(get("/debug/pprof/nonsense").body, "Unknown profile\n");
+}
+
+// This program has no allocation hooks.
+TEST_F(RoutesTest, a_program_that_does_not_sample_its_allocations_says_so) {
+  for (const std::string name : {"heap", "allocs"}) {
+    const HttpAnswer answer = get("/debug/pprof/" + name);
+    EXPECT_EQ(answer.status, 501) << name;
+    EXPECT_EQ(answer.header("X-Go-Pprof"), "1");
+    EXPECT_THAT(get("/debug/pprof/").body, testing::Not(HasSubstr("<a href='" + name)));
+  }
+}
+
+TEST_F(RoutesTest, cpu_profile_and_trace_take_part_of_a_second) {
+  EXPECT_NO_THROW(debug_readers::gunzip(get("/debug/pprof/profile?seconds=0.1").body));
+  const HttpAnswer trace = get("/debug/pprof/trace?seconds=0.1");
+  EXPECT_EQ(trace.header("Content-Disposition"), "attachment; filename=\"trace.json\"");
+  EXPECT_TRUE(nlohmann::json::parse(trace.body)["traceEvents"].is_array());
+}
+
+TEST_F(RoutesTest, vars_and_metrics) {
+  const nlohmann::json vars = nlohmann::json::parse(get("/debug/vars").body);
+  EXPECT_GT(vars["memstats"]["Alloc"], 0);
+  EXPECT_GT(vars["tasks"]["running"], 0);
+  EXPECT_THAT(std::string(vars["cmdline"][0]), HasSubstr("quoll_debug_test"));
+  const HttpAnswer metrics = get("/metrics");
+  EXPECT_EQ(metrics.header("Content-Type"), kPrometheusText);
+  EXPECT_THAT(metrics.body, HasSubstr("\nquoll_tasks{state=\"running\"} 1\n"));
+  EXPECT_THAT(metrics.body, HasSubstr("\nprocess_open_fds "));
 }
 
 TEST_F(RoutesTest, symbol_answers_get_and_post) {

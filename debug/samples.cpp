@@ -78,21 +78,34 @@ std::vector<std::pair<std::string_view, std::string>> labels_of(const SampleKey&
   return labels;
 }
 
+void append_pcs(std::string& out, std::span<const Place* const> stack) {
+  for (const Place* place : stack) append_hex(out += ' ', place->pc);
+}
+
+void append_labels_comment(std::string& out, const std::vector<std::pair<std::string_view, std::string>>& labels) {
+  if (labels.empty()) return;
+  nlohmann::json object;
+  for (const auto& [name, value] : labels) object[std::string(name)] = value;
+  out.append("\n# labels: ").append(object.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+}
+
+void append_frames_comment(std::string& out, std::span<const Place* const> stack) {
+  for (const Place* place : stack) {
+    append_hex(out += "\n#\t", place->pc);
+    append_hex(out.append("\t").append(place->function).append("+"), place->offset);
+    out.append("\t").append(place->file).append(":").append(std::to_string(place->line));
+  }
+}
+
 std::string legacy_text(const std::vector<Sample>& samples, std::string_view profile) {
   std::int64_t total = 0;
   for (const Sample& sample : samples) total += sample.second;
   std::string out = std::string(profile) + " profile: total " + std::to_string(total) + "\n";
   for (const auto& [key, count] : samples) {
     out.append(std::to_string(count)).append(" @");
-    for (const Place* place : key.stack) append_hex(out += ' ', place->pc);
-    nlohmann::json labels;
-    for (auto& [name, value] : labels_of(key)) labels[std::string(name)] = std::move(value);
-    out.append("\n# labels: ").append(labels.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
-    for (const Place* place : key.stack) {
-      append_hex(out += "\n#\t", place->pc);
-      append_hex(out.append("\t").append(place->function).append("+"), place->offset);
-      out.append("\t").append(place->file).append(":").append(std::to_string(place->line));
-    }
+    append_pcs(out, key.stack);
+    append_labels_comment(out, labels_of(key));
+    append_frames_comment(out, key.stack);
     out += "\n\n";
   }
   return out;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -47,6 +48,11 @@ class StackCounts {
 
 // The labels of a sample in debug=0 and debug=1, sorted by name; empty ones are left out.
 std::vector<std::pair<std::string_view, std::string>> labels_of(const SampleKey& key);
+
+// Parts of a text profile: " 0x1 0x2", "\n# labels: {...}" (nothing where there are none), and a line for each frame.
+void append_pcs(std::string& out, std::span<const Place* const> stack);
+void append_labels_comment(std::string& out, const std::vector<std::pair<std::string_view, std::string>>& labels);
+void append_frames_comment(std::string& out, std::span<const Place* const> stack);
 
 // The debug=1 text.
 std::string legacy_text(const std::vector<Sample>& samples, std::string_view profile = "goroutine");

@@ -175,6 +175,9 @@ class Exchange {
   bool has_unread_body() const;
   bool is_head_method() const { return request.method() == "HEAD"; }
   bool cancels_on_disconnect() const { return policy == CancelPolicy::kCancelOnDisconnect; }
+  // Where the answer is counted, and as what.
+  RouteStats& stats() const;
+  int status_for_stats() const;
   // Whether the connection can carry another request behind this one's answer.
   bool keeps_connection() const;
 

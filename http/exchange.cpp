@@ -74,6 +74,15 @@ void Exchange::end_handler() {
   policy = CancelPolicy::kCancelOnDisconnect;  // no handler is left to be spared
 }
 
+RouteStats& Exchange::stats() const {
+  return request.matched_ != nullptr ? *request.matched_->stats : connection.server().router_.unmatched_stats();
+}
+
+int Exchange::status_for_stats() const {
+  if (connection.gone() && !response.ended()) return kClientGoneStatus;
+  return response.headers_sent() ? response.status() : 503;
+}
+
 bool Exchange::has_unread_body() const { return !parser.done() && !connection.gone() && !response.hijacked(); }
 
 bool Exchange::keeps_connection() const {

@@ -64,7 +64,12 @@ Router::Router() : tree_(new Node) {}
 Router::~Router() = default;
 
 void Router::add(std::string method, std::string pattern, Handler handler, CancelPolicy policy) {
-  add(Route{std::move(method), std::move(pattern), std::move(handler), policy});
+  Route route;
+  route.method = std::move(method);
+  route.pattern = std::move(pattern);
+  route.handler = std::move(handler);
+  route.policy = policy;
+  add(std::move(route));
 }
 
 void Router::add(Route added) {

@@ -12,6 +12,7 @@
 
 #include "http/request.hpp"
 #include "http/response.hpp"
+#include "http/route_stats.hpp"
 #include "task/task.hpp"
 
 namespace quoll::http {
@@ -27,6 +28,7 @@ struct Route {
   std::string pattern;
   Handler handler;
   CancelPolicy policy = CancelPolicy::kCancelOnDisconnect;
+  std::unique_ptr<RouteStats> stats = std::make_unique<RouteStats>();
 };
 
 // Literal segments win over {id}, and {id} over {name:.*}. Methods match exactly: GET does not serve HEAD.
@@ -52,6 +54,8 @@ class Router {
   // Fills in the request's route, parameters, path and version; null where no route matches path and method.
   const Route* find(Request& request) const;
   const std::deque<Route>& routes() const { return routes_; }
+  // Of requests that no route matched, or that were refused before a route was looked for.
+  RouteStats& unmatched_stats() const { return *unmatched_stats_; }
 
  private:
   struct Node;
@@ -61,7 +65,8 @@ class Router {
   const Route* find_in_tree(const Node& node, std::string_view rest, Search& search) const;
 
   bool strip_version_prefix_ = true;
-  std::deque<Route> routes_;                               // places stay
+  std::deque<Route> routes_;  // places stay
+  const std::unique_ptr<RouteStats> unmatched_stats_ = std::make_unique<RouteStats>();
   std::unordered_map<std::string_view, Methods> literal_;  // by whole path
   std::unique_ptr<Node> tree_;                             // patterns with parameters, by segment
 };

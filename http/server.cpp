@@ -118,7 +118,7 @@ void Server::start_connection(UniqueFd connection, std::source_location at) {
   }
   connection_count_.fetch_add(1, std::memory_order_relaxed);
   Home& home = *homes_[next_home_.fetch_add(1, std::memory_order_relaxed) % homes_.size()];
-  connections_.spawn_on(*home.worker, "http.connection", serve_connection(*this, home, std::move(connection)), at);
+  connections_.spawn_on(*home.worker, kConnectionTask, serve_connection(*this, home, std::move(connection)), at);
 }
 
 task::Task<void> Server::cancel_after(std::chrono::nanoseconds grace) {

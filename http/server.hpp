@@ -14,6 +14,7 @@
 #include <optional>
 #include <source_location>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "http/descriptor_reserve.hpp"
@@ -25,6 +26,9 @@
 namespace quoll::http {
 
 struct Home;  // a worker and the connections that live on it
+
+// The name of a connection's task.
+inline constexpr std::string_view kConnectionTask = "http.connection";
 
 struct ErrorReply {
   int status = 500;

@@ -4,6 +4,7 @@
 #include "http/connection.hpp"
 #include "http/status.hpp"
 #include "task/asio.hpp"
+#include "task/clock.hpp"
 
 namespace quoll::http {
 namespace {
@@ -74,6 +75,22 @@ std::exception_ptr stray_cancellation(task::CancelReason reason) {
                                        "request cancelled: " + std::string(to_string(reason))));
 }
 
+// Counts a request when it has been answered, or has been left without an answer.
+class AnswerCount {
+ public:
+  explicit AnswerCount(const Exchange& exchange) : exchange_(exchange), start_ns_(task::precise_now_ns()) {}
+  ~AnswerCount() {
+    const std::chrono::nanoseconds duration(task::precise_now_ns() - start_ns_);
+    exchange_.stats().add(exchange_.status_for_stats(), duration);
+  }
+  AnswerCount(const AnswerCount&) = delete;
+  AnswerCount& operator=(const AnswerCount&) = delete;
+
+ private:
+  const Exchange& exchange_;
+  const std::int64_t start_ns_;
+};
+
 struct StartWatch {
   Connection* connection;
   void operator()() const { connection->on_handler_suspended(); }
@@ -84,6 +101,7 @@ struct StartWatch {
 task::Task<void> serve_request(Connection& connection) {
   Exchange exchange(connection);
   if (!exchange.parse_head() && !co_await receive_head(exchange)) co_return;
+  const AnswerCount count(exchange);
   if (const ParseFailure refusal = exchange.accept_head(); refusal.status != 0) {
     co_await refuse(exchange, refusal);
     co_return;

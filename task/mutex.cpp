@@ -1,6 +1,20 @@
 #include "task/mutex.hpp"
 
+#include "task/worker.hpp"
+
 namespace quoll::task {
+namespace {
+
+// What a waiter has lost goes to the account of who gives back what it waited for, as in Go's mutex profile.
+void note_contention(TaskState state, const TaskRecord& waiter) {
+  Worker* const worker = Worker::current();
+  if (!kTracked || worker == nullptr) return;
+  const std::int64_t waited_ns = coarse_now_ns() - waiter.since_ns;
+  const TaskRecord* const holder = Worker::current_task();
+  if (waited_ns > 0) worker->contentions().add(state, holder != nullptr ? holder->leaf : nullptr, waited_ns);
+}
+
+}  // namespace
 
 bool MutexWait::await_suspend(std::coroutine_handle<> self) {
   std::lock_guard lock(mutex_.mutex_);
@@ -39,6 +53,7 @@ void Mutex::unlock() {
   holder_id_.store(next != nullptr ? next->task_->id : 0, std::memory_order_relaxed);
   guard_.store(nullptr, std::memory_order_relaxed);
   if (next == nullptr) return;
+  note_contention(TaskState::kMutexLock, *next->task_);
   next->owns_ = true;
   next->wake();
 }
@@ -68,6 +83,7 @@ void SemaphoreWait::cancel() {
 void Semaphore::release() {
   std::lock_guard lock(mutex_);
   if (SemaphoreWait* const next = waiters_.pop_front()) {
+    note_contention(TaskState::kSemAcquire, *next->task_);
     next->owns_ = true;
     next->wake();
   } else {

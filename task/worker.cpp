@@ -100,7 +100,10 @@ void Worker::schedule(TaskRecord& task) {
 void Worker::push_ready(TaskRecord& task) {
   QUOLL_ASSERT(!task.queued);
   task.queued = true;
-  if (kTracked && task.state != TaskState::kIdle) task.state = TaskState::kRunnable;
+  if (kTracked && task.state != TaskState::kIdle) {
+    end_wait(task);
+    task.state = TaskState::kRunnable;
+  }
   task.next_ready = nullptr;
   if (ready_tail_ != nullptr) {
     ready_tail_->next_ready = &task;
@@ -203,7 +206,10 @@ void Worker::run_interrupts() {
 }
 
 void Worker::resume(TaskRecord& task) {
-  if constexpr (kTracked) turn_now_ns_.store(coarse_now_ns(), std::memory_order_relaxed);
+  if constexpr (kTracked) {
+    turn_now_ns_.store(coarse_now_ns(), std::memory_order_relaxed);
+    end_wait(task);
+  }
   run_task(task);
 }
 
@@ -215,11 +221,33 @@ void Worker::run_task(TaskRecord& task) {
     running_id_.store(task.id, std::memory_order_relaxed);
     task.state = TaskState::kRunning;
   }
-  task.wait = nullptr;
-  task.resume_point.resume();
+  if (kTracked && trace_ != nullptr) [[unlikely]] {
+    resume_traced(task);
+  } else {
+    task.wait = nullptr;
+    task.resume_point.resume();
+  }
   running_ = outer;
   if constexpr (kTracked) running_id_.store(outer != nullptr ? outer->id : 0, std::memory_order_relaxed);
   current_worker_ = outer_worker;
+}
+
+// `task.state` is still what it has waited in.
+void Worker::end_wait(const TaskRecord& task) {
+  const std::int64_t now_ns = turn_now_ns_.load(std::memory_order_relaxed);
+  if (now_ns != task.since_ns) waits_.add(task.state, task.leaf, now_ns - task.since_ns);
+  if (trace_ != nullptr) [[unlikely]]
+    trace_->note_wake(task);
+}
+
+void Worker::resume_traced(TaskRecord& task) {
+  if (!trace_->is_open()) trace_.reset();
+  RunSlice slice = begin_slice(task, trace_.get());
+  task.wait = nullptr;
+  task.resume_point.resume();
+  if (trace_ == nullptr) return;
+  end_slice(slice, running_ == &task ? &task : nullptr);
+  trace_->add(std::move(slice));
 }
 
 void Worker::arm_timer(TimerNode& node, std::int64_t deadline_ns) {
@@ -242,6 +270,7 @@ void Worker::arm_kernel_timer() {
 
 void Worker::fire_due_timers() {
   CurrentWorker current(this);
+  if constexpr (kTracked) turn_now_ns_.store(coarse_now_ns(), std::memory_order_relaxed);
   timers_.fire_due(clock_.now_ns());
   if (clock_.real()) arm_kernel_timer();
 }

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <exception>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <span>
 #include <string>
@@ -18,6 +19,8 @@
 #include "task/clock.hpp"
 #include "task/record.hpp"
 #include "task/timer_queue.hpp"
+#include "task/trace.hpp"
+#include "task/wait_table.hpp"
 
 namespace quoll::task {
 
@@ -69,6 +72,13 @@ class Worker {
   // How often tasks have suspended here so far.
   std::uint64_t suspend_count() const { return suspend_count_; }
 
+  // How long tasks of this worker have waited, by where; and how long others waited for mutexes and semaphores that its
+  // tasks have given back, by where they did. From any thread.
+  const WaitTable& waits() const { return waits_; }
+  WaitTable& contentions() { return contentions_; }
+  // Notes in `log` what tasks do, until it is closed. Instead of any other log.
+  void trace_into(std::shared_ptr<TraceLog> log) { trace_ = std::move(log); }
+
   void arm_timer(TimerNode& node, std::int64_t deadline_ns);
   void disarm_timer(TimerNode& node) { timers_.disarm(node); }
   void fire_due_timers();
@@ -94,6 +104,8 @@ class Worker {
   void drain();
   std::size_t run_ready();
   void run_task(TaskRecord& task);
+  void resume_traced(TaskRecord& task);
+  void end_wait(const TaskRecord& task);
   void take_remote();
   void run_interrupts();
   void arm_kernel_timer();
@@ -119,6 +131,10 @@ class Worker {
   std::uint32_t walk_epoch_ = 0;
   std::uint64_t suspend_count_ = 0;
   std::size_t resumptions_per_turn_ = 64;
+  std::shared_ptr<TraceLog> trace_;  // null: nobody looks
+
+  WaitTable waits_;
+  WaitTable contentions_;
 
   std::mutex queue_mutex_;
   TaskRecord* remote_head_ = nullptr;  // guarded by queue_mutex_
