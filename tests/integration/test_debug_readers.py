@@ -146,6 +146,8 @@ def test_quoll_finds_the_daemon_by_its_process_id(followed):
     assert re.fullmatch(r"\(\d+ daemon, not listed\)", tree[0]), tree
     below = re.compile(r"   (│  |   )?[├└]─ \d+ http.connection \[chan receive \S+\] GET /containers/{id}/logs from")
     assert sum(bool(below.match(row)) for row in tree) == FOLLOWERS, tree
+    stats = quoll("stats")
+    assert re.search(rf"^  chan receive +{FOLLOWERS}$", stats, re.M) and re.search(r"^descriptors +\d+ of \d+$", stats, re.M), stats
     top = quoll("top").splitlines()
     assert re.fullmatch(r"\d\d:\d\d:\d\d  \d+ tasks: .*", top[0]) and f"{FOLLOWERS} chan receive" in top[0]
     assert top[1].startswith("ID ") and "running" in top[2] and "/containers/{id}/logs" in top[3]

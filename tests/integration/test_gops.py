@@ -46,6 +46,7 @@ def test_the_agent_answers_the_commands(gops):
     assert re.search(rb"^heap-alloc: .*\(\d+ bytes\)$", client.ask(0x3), re.M)
     assert client.ask(0x4).startswith(b"quoll ")
     assert client.ask(0x2) == b"ok"
+    assert client.ask(0x5)[:2] == b"\x1f\x8b"  # a heap profile, packed
     assert len(client.ask(0x9)) == os.path.getsize(f"/proc/{daemon.pid}/exe")
 
 
@@ -53,6 +54,8 @@ def test_clients_that_leave_or_say_nothing_leave_nothing(gops):
     daemon, client = gops
     descriptors = daemon.fd_count_at_rest()
     clients = [client.connect() for _ in range(5)]
+    clients[0].sendall(b"\x06")  # a CPU profile, which takes 30 seconds
+    clients[1].sendall(b"\x08")  # a trace, which takes 5
     eventually(lambda: daemon.dump().count("GopsAgent::serve_client(...)\n\t") == 5, what="the clients' tasks")
     for sock in clients:
         sock.close()
