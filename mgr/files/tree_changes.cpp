@@ -7,8 +7,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <memory>
-#include <set>
-#include <utility>
 
 #include "mgr/files/inode.hpp"
 #include "mgr/files/tree_archive.hpp"
@@ -111,31 +109,6 @@ class Comparison {
   std::vector<Change> changes_;
 };
 
-class Sum {
- public:
-  explicit Sum(const std::stop_token& stop) : stop_(stop) {}
-
-  void add(int directory, std::size_t depth) {
-    check_depth(depth, stop_);
-    for (const std::string& name : names_in(directory)) {
-      const UniqueFd place = open_entry(directory, name);
-      if (!place) continue;
-      const struct stat status = status_of(place.get());
-      if (S_ISDIR(status.st_mode)) {
-        add(place.get(), depth + 1);
-      } else if (status.st_nlink == 1 || seen_.emplace(status.st_dev, status.st_ino).second) {
-        bytes_ += status.st_size;
-      }
-    }
-  }
-  std::int64_t bytes() const { return bytes_; }
-
- private:
-  const std::stop_token& stop_;
-  std::int64_t bytes_ = 0;
-  std::set<std::pair<dev_t, ino_t>> seen_;
-};
-
 }  // namespace
 
 std::vector<Change> tree_changes(const std::string& upper, const std::vector<std::filesystem::path>& layers,
@@ -143,12 +116,6 @@ std::vector<Change> tree_changes(const std::string& upper, const std::vector<std
   Comparison comparison(stop);
   comparison.compare(open_top(upper).get(), open_layers(layers).get(), "", 0);
   return comparison.take();
-}
-
-std::int64_t tree_size(const std::string& directory, const std::stop_token& stop) {
-  Sum sum(stop);
-  sum.add(open_top(directory).get(), 0);
-  return sum.bytes();
 }
 
 }  // namespace quoll::mgr

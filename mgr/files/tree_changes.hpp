@@ -1,7 +1,6 @@
 // What a container has changed: its overlay's upper directory held against the layers below.
 #pragma once
 
-#include <cstdint>
 #include <filesystem>
 #include <stop_token>
 #include <string>
@@ -24,8 +23,5 @@ struct Change {
 // Errors: kInvalidArgument for a tree deeper than TreeArchive::kDepthMax; others as system_error().
 std::vector<Change> tree_changes(const std::string& upper, const std::vector<std::filesystem::path>& layers,
                                  const std::stop_token& stop);
-
-// Bytes of all files below a directory, each counted once whatever names it has; those of directories are not.
-std::int64_t tree_size(const std::string& directory, const std::stop_token& stop);
 
 }  // namespace quoll::mgr

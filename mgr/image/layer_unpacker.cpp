@@ -67,6 +67,17 @@ LayerContent unpack_layer(ByteSource source, int root_fd, std::stop_token stop, 
   return {stream.finish(), writer.size()};
 }
 
+std::int64_t unpack_plain_layer(ByteSource source, int root_fd, std::stop_token stop) {
+  TarReader reader(std::move(source), OuterCompression::kNone);
+  TreeWriter writer(root_fd, {.layer = true});
+  while (reader.next()) {
+    throw_if_stopped(stop);
+    writer.add(reader.entry(), reader);
+  }
+  writer.finish();
+  return writer.size();
+}
+
 std::string layer_diff_id(ByteSource source, std::stop_token stop, std::int64_t plain_bytes_max) {
   return DigestedStream(std::move(source), std::move(stop), plain_bytes_max).finish();
 }

@@ -26,6 +26,9 @@ struct LayerContent {
 // Limits:   `plain_bytes_max`, where it is not 0, of the uncompressed stream.
 LayerContent unpack_layer(ByteSource source, int root_fd, std::stop_token stop, std::int64_t plain_bytes_max = 0);
 
+// The same of a plain tar whose digest is known already. Returns the bytes of all regular files.
+std::int64_t unpack_plain_layer(ByteSource source, int root_fd, std::stop_token stop);
+
 // Digests a layer without unpacking it.
 std::string layer_diff_id(ByteSource source, std::stop_token stop, std::int64_t plain_bytes_max = 0);
 

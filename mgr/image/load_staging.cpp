@@ -2,13 +2,16 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <nlohmann/json.hpp>
 
 #include "mgr/image/decompressor.hpp"
 #include "mgr/image/layer_unpacker.hpp"
 #include "mgr/image/manifest.hpp"
+#include "mgr/image/tar_reader.hpp"
 #include "task/error.hpp"
 
 namespace quoll::mgr {
@@ -21,6 +24,12 @@ constexpr std::size_t kLayerFactsMax = 64 * 1024;
 
 void make_directory(const std::filesystem::path& path, mode_t mode) {
   if (::mkdir(path.c_str(), mode) != 0) throw system_error(errno, "create " + path.string());
+}
+
+bool is_plain(int blob) {
+  std::array<char, 6> head{};
+  const ssize_t got = ::pread(blob, head.data(), head.size(), 0);
+  return got >= 0 && sniff_compression(std::span(head).first(static_cast<std::size_t>(got))) == Compression::kNone;
 }
 
 [[noreturn]] void refuse_diff_id(const LayerRecord& layer, const std::string& actual) {
@@ -126,7 +135,13 @@ void LoadStaging::unpack(const LayerRecord& layer) try {
   const UniqueFd root = open_file(directory / kLayerContent, O_RDONLY | O_DIRECTORY);
   // The process's mask may have taken bits from the layer's root.
   if (::fchmod(root.get(), 0755) != 0) throw system_error(errno, "set mode of " + directory.string());
-  const LayerContent content = unpack_layer(file_source(blob.get(), layer.blob), root.get(), stop_);
+  LayerContent content;
+  // The blob was digested when it was spooled: a plain tar need not be digested again.
+  if (layer.blob == layer.diff_id && is_plain(blob.get())) {
+    content = {layer.diff_id, unpack_plain_layer(file_source(blob.get(), layer.blob), root.get(), stop_)};
+  } else {
+    content = unpack_layer(file_source(blob.get(), layer.blob), root.get(), stop_);
+  }
   if (content.diff_id != layer.diff_id) refuse_diff_id(layer, content.diff_id);
   const UniqueFd facts = open_file(directory / kLayerFacts, O_WRONLY | O_CREAT | O_EXCL);
   write_all(facts.get(), json{{"diff_id", layer.diff_id}, {"size", content.size}}.dump(), "layer facts");
