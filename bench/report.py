@@ -76,6 +76,12 @@ ROWS = [
     Row("copy", "`docker cp` of 1 GB into a container, of `cp`'s speed", "in_of_cp", "×", 0.5, "≥ 0.5 × cp", True),
     Row("copy", "the same out of it", "out_of_cp", "×", 0.5, "≥ 0.5 × cp", True),
     Row("copy", "resident memory more during both", "more_mb", "MB", 20, "≤ 20 MB"),
+    Row("exec", "exec of `true` in a running container, p50", "p50_ms", "ms", at_most_floor(1.5, "floor"), "≤ 1.5 × floor",
+        base="floor"),
+    Row("attach", "through an attached `cat` and back, 100-byte lines, logged", "mb_per_second", "MB/s", 300, "≥ 300 MB/s",
+        True),
+    Row("attach", "processor time of the daemon for that", "daemon_cpu_s", "s", None, ""),
+    Row("memory", "a running container costs, daemon and monitor (PSS)", "mb_each", "MB", 0.6, "≤ 0.6 MB"),
     Row("hold", "dump (debug=2) with the 1,000 followers", "dump_ms", "ms", 10, "≤ 10 ms"),
     Row("hold", "size of that dump", "dump_bytes", "MB", None, "", scale=1e-6),
     *(row for count, ms, others_ms in ((1_000_000, 1000, 1000), (100_000, 100, None)) for row in (

@@ -3,7 +3,8 @@
 
     bench/run.py [--quick] [--write] [--only-quoll] [--realtime] [--bin DIR] [CASE...]
 
-CASE is one of: cycle parallel network list ping idle hold hangup latency log burst copy tracking dump observed; all if none is given.
+CASE is one of: cycle parallel network list ping idle hold hangup latency log burst copy inspect exec attach memory
+tracking dump observed; all if none is given.
 --quick takes small sizes, to see that it works; --write writes docs/BENCHMARKS.md; --bin is where the programs are,
 build/release/bin as a rule. --realtime runs the programs of `dump` with real-time priority, so that a timer's stalls
 are their own and not those of whatever else the machine does. Runs as root.
@@ -22,9 +23,10 @@ import time
 import cases
 import engines
 import report
+import streams
 
-ALL = ["cycle", "parallel", "network", "list", "ping", "idle", "hold", "hangup", "latency", "log", "burst", "copy", "tracking",
-       "dump", "observed"]
+ALL = ["cycle", "parallel", "network", "list", "ping", "idle", "hold", "hangup", "latency", "log", "burst", "copy",
+       "inspect", "exec", "attach", "memory", "tracking", "dump", "observed"]
 ROUNDS = 3
 
 
@@ -107,12 +109,28 @@ class Run:
         self.keep("copy", engine.name, lambda: cases.copying(bench, engine, engines.resident_kb))
         self.keep("list", engine.name, lambda: cases.listing(bench, engine))
         self.keep("inspect", engine.name, lambda: cases.inspecting(bench, engine))
+        self.keep("attach", engine.name, lambda: streams.attach(bench, engine))
+        self.keep("memory", engine.name, lambda: streams.container_memory(bench, engine))
         if not isinstance(engine, engines.Quoll):
+            self.keep("exec", engine.name, lambda: streams.peer_exec(bench, engine))
             self.keep("cycle", engine.name, lambda: cases.cycle(bench, engine, 1, bench.size(20, 5)))
             self.keep("parallel", engine.name, lambda: cases.cycle(bench, engine, 8, bench.size(5, 2)))
             self.keep("ping", engine.name, lambda: cases.ping(bench, engine.socket))
         else:
+            self.execs(engine)
             self.keep("hold", "quoll-reset", lambda: cases.hold(bench, engine, reset=True, tcp=True))
+
+    def execs(self, engine):
+        """Quoll's and the floor's, from one loop."""
+        if "exec" not in self.wanted:
+            return
+        runtime = next(path for path in map(shutil.which, ("crun", "runc")) if path)
+        container = engine.container(["sleep", "100000"])
+        both = {}
+        self.keep("exec", "quoll", lambda: both.update(streams.execs(self.bench, engine, container, runtime)) or both["quoll"])
+        if both:
+            self.results["exec"]["floor"] = both["floor"]
+        engine.remove(container)
 
     def pings(self):
         """Beast, Quoll and Quoll with one worker, in turn."""

@@ -56,6 +56,7 @@ void declare(CLI::App& app, RunOptions& options) {
   app.footer("IMAGE [COMMAND [ARGUMENT...]] end the line: what follows IMAGE is the container's.");
   app.add_flag("-d,--detach", options.detach, "start it, print its id and leave it running");
   app.add_flag("--rm", options.remove, "remove it when it has ended");
+  app.add_flag("-i,--interactive", options.interactive, "give it this standard input");
   app.add_flag("-t,--tty", options.tty, "give it a terminal");
   app.add_option("--name", options.name, "its name");
   add_repeated(app, "-e,--env", options.env, "set a variable: K=V, or K for its value here");
@@ -63,6 +64,23 @@ void declare(CLI::App& app, RunOptions& options) {
   app.add_option("-w,--workdir", options.working_directory, "where it starts");
   app.add_option("-u,--user", options.user, "as whom: NAME|UID[:GROUP|GID]");
   app.add_option("--network", options.network, "bridge, none, host or container:NAME");
+}
+
+void declare(CLI::App& app, ExecOptions& options) {
+  app.prefix_command();
+  app.footer("CONTAINER COMMAND [ARGUMENT...] end the line.");
+  app.add_flag("-d,--detach", options.detach, "start it and leave it running");
+  app.add_flag("-i,--interactive", options.interactive, "give it this standard input");
+  app.add_flag("-t,--tty", options.tty, "give it a terminal");
+  app.add_flag("--privileged", options.privileged, "give it every right that the daemon has");
+  add_repeated(app, "-e,--env", options.env, "set a variable: K=V, or K for its value here");
+  app.add_option("-w,--workdir", options.working_directory, "where it starts");
+  app.add_option("-u,--user", options.user, "as whom: NAME|UID[:GROUP|GID]");
+}
+
+void declare(CLI::App& app, AttachOptions& options) {
+  app.add_flag("--no-stdin", options.no_stdin, "look on only");
+  app.add_option("CONTAINER", options.container, "name, id, or the beginning of an id")->required();
 }
 
 void declare(CLI::App& app, PsOptions& options) {
@@ -133,6 +151,8 @@ void add_commands(CLI::App& app, Command& into) {
   add_command<LeaksOptions>(app, into, "leaks", "tasks that can never end, and why; exit status 1 if there are any");
   add_command<StatsOptions>(app, into, "stats", "the daemon's tasks by state, memory, descriptors and threads");
   add_command<RunOptions>(app, into, "run", "create a container and start it");
+  add_command<ExecOptions>(app, into, "exec", "run a command in a running container");
+  add_command<AttachOptions>(app, into, "attach", "join a running container's standard streams");
   add_command<PsOptions>(app, into, "ps", "list containers");
   add_command<LogsOptions>(app, into, "logs", "what a container has written");
   add_command<StopOptions>(app, into, "stop", "stop containers");
@@ -154,6 +174,15 @@ void take_image_and_command(std::vector<std::string> rest, RunOptions& options) 
   if (rest.empty() || rest.front().empty()) refuse(true, "run: no image given (see quoll run --help)");
   if (rest.front().front() == '-') refuse(true, "run: unknown option " + rest.front() + " (see quoll run --help)");
   options.image = std::move(rest.front());
+  options.command.assign(std::make_move_iterator(rest.begin() + 1), std::make_move_iterator(rest.end()));
+}
+
+void take_container_and_command(std::vector<std::string> rest, ExecOptions& options) {
+  if (!rest.empty() && rest.front().starts_with("-")) {
+    refuse(false, "exec: unknown option " + rest.front() + " (see quoll exec --help)");
+  }
+  if (rest.size() < 2) refuse(false, "exec: a container and a command are needed (see quoll exec --help)");
+  options.container = std::move(rest.front());
   options.command.assign(std::make_move_iterator(rest.begin() + 1), std::make_move_iterator(rest.end()));
 }
 
@@ -192,6 +221,9 @@ std::optional<Arguments> parse_arguments(int argc, const char* const* argv, cons
   }
   if (auto* const run = std::get_if<RunOptions>(&arguments.command)) {
     take_image_and_command(app.get_subcommand("run")->remaining(), *run);
+  }
+  if (auto* const exec = std::get_if<ExecOptions>(&arguments.command)) {
+    take_container_and_command(app.get_subcommand("exec")->remaining(), *exec);
   }
   choose_hosts(arguments, environment);
   return arguments;

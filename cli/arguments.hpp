@@ -44,6 +44,7 @@ struct RunOptions {
   bool detach = false;
   bool remove = false;
   bool tty = false;
+  bool interactive = false;  // standard input is the container's
   std::string name;
   std::string working_directory;
   std::string user;
@@ -52,6 +53,23 @@ struct RunOptions {
   std::vector<std::string> binds;  // "SOURCE:TARGET[:ro]"
   std::string image;               // required
   std::vector<std::string> command;
+};
+
+struct ExecOptions {
+  bool detach = false;
+  bool tty = false;
+  bool interactive = false;
+  bool privileged = false;
+  std::string working_directory;
+  std::string user;
+  std::vector<std::string> env;  // as RunOptions'
+  std::string container;         // required
+  std::vector<std::string> command;
+};
+
+struct AttachOptions {
+  bool no_stdin = false;
+  std::string container;
 };
 
 struct PsOptions {
@@ -101,8 +119,9 @@ struct VersionOptions {};
 struct InfoOptions {};
 
 using Command = std::variant<std::monostate, StackOptions, TasksOptions, TreeOptions, TopOptions, LeaksOptions,
-                             StatsOptions, RunOptions, PsOptions, LogsOptions, StopOptions, KillOptions, RemoveOptions,
-                             WaitOptions, ImagesOptions, LoadOptions, RemoveImageOptions, VersionOptions, InfoOptions>;
+                             StatsOptions, RunOptions, ExecOptions, AttachOptions, PsOptions, LogsOptions, StopOptions,
+                             KillOptions, RemoveOptions, WaitOptions, ImagesOptions, LoadOptions, RemoveImageOptions,
+                             VersionOptions, InfoOptions>;
 
 struct Arguments {
   std::string host;

@@ -118,6 +118,18 @@ TEST(arguments, a_wrong_command_line_is_refused_with_dockers_codes) {
   EXPECT_EQ(refusal({"run", ""}), 125);
 }
 
+TEST(arguments, what_follows_the_container_is_the_execs_command) {
+  const auto options =
+      options_of<ExecOptions>({"exec", "-it", "-e", "A=1", "-w", "/tmp", "-u", "5", "bg", "ls", "-l", "--rm"});
+  EXPECT_EQ(options.container, "bg");
+  EXPECT_EQ(options.command, (Words{"ls", "-l", "--rm"}));
+  EXPECT_TRUE(options.interactive && options.tty && !options.detach && !options.privileged);
+  EXPECT_EQ(options.env, (Words{"A=1"}));
+  EXPECT_EQ(refusal({"exec", "bg"}), 1);
+  EXPECT_EQ(refusal({"exec", "--nonsense", "bg", "ls"}), 1);
+  EXPECT_TRUE(options_of<AttachOptions>({"attach", "--no-stdin", "bg"}).no_stdin);
+}
+
 TEST(arguments, help_prints_and_gives_nothing) {
   const char* const words[] = {"quoll", "run", "--help"};
   testing::internal::CaptureStdout();

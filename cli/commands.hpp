@@ -36,6 +36,10 @@ task::Task<std::string> debug_host_of(Context& context, int pid);
 // run_command.cpp: takes the signals itself.
 task::Task<int> execute(Context& context, const RunOptions& options);
 
+// attach_commands.cpp
+task::Task<int> execute(Context& context, const ExecOptions& options);
+task::Task<int> execute(Context& context, const AttachOptions& options);
+
 // container_commands.cpp
 task::Task<int> execute(Context& context, const PsOptions& options);
 task::Task<int> execute(Context& context, const LogsOptions& options);

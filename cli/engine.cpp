@@ -88,6 +88,22 @@ task::Task<json> Engine::post(std::string target, json body) {
   co_return co_await read_json(std::move(request));
 }
 
+task::Task<int> Engine::act(std::string method, std::string target, json body) {
+  http::ClientRequest request{.method = std::move(method), .target = std::move(target)};
+  request.headers.emplace_back("Content-Type", "application/json");
+  request.body = body.dump(-1, ' ', false, json::error_handler_t::replace);
+  http::ClientResponse response = co_await open(std::move(request));
+  co_await response.read_body_all();
+  co_return response.status();
+}
+
+task::Task<void> Engine::upgrade(std::string target, json body) {
+  http::ClientRequest request{.method = "POST", .target = std::move(target)};
+  request.headers = {{"Content-Type", "application/json"}, {"Connection", "Upgrade"}, {"Upgrade", "tcp"}};
+  if (!body.is_null()) request.body = body.dump(-1, ' ', false, json::error_handler_t::replace);
+  co_await open(std::move(request));
+}
+
 task::Task<int> Engine::act(std::string method, std::string target) {
   http::ClientRequest request{.method = std::move(method), .target = std::move(target)};
   http::ClientResponse response = co_await open(std::move(request));

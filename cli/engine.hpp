@@ -36,8 +36,15 @@ class Engine {
   task::Task<http::ClientResponse> open(http::ClientRequest request);
   task::Task<nlohmann::json> get(std::string target);
   task::Task<nlohmann::json> post(std::string target, nlohmann::json body);
-  // Without bodies that matter; returns the status.
+  // Without an answer that matters; returns the status.
   task::Task<int> act(std::string method, std::string target);
+  task::Task<int> act(std::string method, std::string target, nlohmann::json body);
+
+  // Turns the connection into a raw stream both ways, which the rest is for.
+  task::Task<void> upgrade(std::string target, nlohmann::json body);
+  task::Task<std::size_t> read_raw(std::span<char> buffer) { return client_.read_raw(buffer); }  // 0: the end
+  task::Task<void> write_raw(std::string_view bytes) { return client_.write_raw(bytes); }
+  void shutdown_write() { client_.shutdown_write(); }
 
  private:
   task::Task<nlohmann::json> read_json(http::ClientRequest request);

@@ -2,6 +2,7 @@
 #include <cstring>
 #include <nlohmann/json.hpp>
 
+#include "cli/attached.hpp"
 #include "cli/command_failure.hpp"
 #include "cli/commands.hpp"
 #include "cli/engine.hpp"
@@ -22,6 +23,7 @@ struct Run {
   const RunOptions& options;
   std::string id;        // once it is created
   bool may_run = false;  // from the start request on
+  bool left = false;     // by the detach keys: it goes on without us
 };
 
 std::string path_of(const Run& run, const char* action) { return "/containers/" + run.id + action; }
@@ -76,6 +78,25 @@ task::Task<void> follow_log(Run& run) {
   if (!failure.empty()) co_await warn(run.context, "no output can be shown: " + failure);
 }
 
+// With standard input the container is attached to before its start; else its log is read, which loses nothing either
+// and holds nobody up.
+task::Task<AttachedEnd> show(Run& run, Engine& engine) {
+  if (!run.options.interactive) {
+    co_await start(run, engine);
+    co_await follow_log(run);
+    co_return AttachedEnd::kStream;
+  }
+  Engine stream(run.context.host);
+  try {
+    co_await stream.upgrade(path_of(run, "/attach?stream=1&stdin=1&stdout=1&stderr=1"), json());
+  } catch (const Error& error) {
+    throw CommandFailure(kExitDaemonFailed, error.message());
+  }
+  co_await start(run, engine);
+  const AttachedOptions how{true, run.options.tty, path_of(run, "/resize")};
+  co_return co_await run_attached(run.context, stream, how);
+}
+
 task::Task<int> run_to_end(Run& run) {
   Engine engine(run.context.host);
   co_await create(run, engine);
@@ -83,8 +104,10 @@ task::Task<int> run_to_end(Run& run) {
   Engine waiting(run.context.host);
   http::ClientRequest wait{.method = "POST", .target = path_of(run, "/wait?condition=next-exit")};
   http::ClientResponse exit = co_await waiting.open(std::move(wait));
-  co_await start(run, engine);
-  co_await follow_log(run);
+  if (co_await show(run, engine) == AttachedEnd::kDetached) {
+    run.left = true;
+    co_return 0;
+  }
   std::string body;
   try {
     body = co_await exit.read_body_all();
@@ -154,12 +177,12 @@ task::Task<int> remove(Run& run) {
 }  // namespace
 
 task::Task<int> execute(Context& context, const RunOptions& options) {
-  Run run{context, options, "", false};
+  Run run{context, options, "", false, false};
   std::vector<task::Task<int>> race;
   race.push_back(report_failure(context, options.detach ? run_detached(run) : run_to_end(run)));
   race.push_back(watch_signals(run));
   const task::First<int> first = co_await task::first_of(std::move(race));
-  if (options.remove && !options.detach && !run.id.empty()) co_await report_failure(context, remove(run));
+  if (options.remove && !options.detach && !run.left && !run.id.empty()) co_await report_failure(context, remove(run));
   co_return first.value;
 }
 

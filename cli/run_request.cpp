@@ -11,18 +11,6 @@ namespace {
 
 using nlohmann::json;
 
-json environment_of(const RunOptions& options) {
-  json env = json::array();
-  for (const std::string& entry : options.env) {
-    if (entry.find('=') != std::string::npos) {
-      env.push_back(entry);
-    } else if (const char* const value = std::getenv(entry.c_str())) {
-      env.push_back(entry + "=" + value);
-    }
-  }
-  return env;
-}
-
 // The daemon knows no working directory but its own: "./data:/data" becomes absolute here.
 json binds_of(const RunOptions& options) {
   json binds = json::array();
@@ -42,11 +30,29 @@ bool has(const std::string& text, const char* part) { return text.find(part) != 
 
 }  // namespace
 
+json environment_of(const std::vector<std::string>& entries) {
+  json env = json::array();
+  for (const std::string& entry : entries) {
+    if (entry.find('=') != std::string::npos) {
+      env.push_back(entry);
+    } else if (const char* const value = std::getenv(entry.c_str())) {
+      env.push_back(entry + "=" + value);
+    }
+  }
+  return env;
+}
+
 json create_request(const RunOptions& options) {
   json host{{"Binds", binds_of(options)}, {"AutoRemove", options.remove && options.detach}};
   if (!options.network.empty()) host["NetworkMode"] = options.network;
-  json request{{"Image", options.image},          {"Env", environment_of(options)},  {"Tty", options.tty},
-               {"AttachStdout", !options.detach}, {"AttachStderr", !options.detach}, {"HostConfig", std::move(host)}};
+  json request{
+      {"Image", options.image},          {"Env", environment_of(options.env)}, {"Tty", options.tty},
+      {"AttachStdout", !options.detach}, {"AttachStderr", !options.detach},    {"HostConfig", std::move(host)}};
+  if (options.interactive) {
+    // In the foreground it is ours, and its end is the end of what is typed here; else it stays open for who attaches.
+    request["OpenStdin"] = true;
+    request["StdinOnce"] = request["AttachStdin"] = !options.detach;
+  }
   if (!options.command.empty()) request["Cmd"] = options.command;
   if (!options.working_directory.empty()) request["WorkingDir"] = options.working_directory;
   if (!options.user.empty()) request["User"] = options.user;

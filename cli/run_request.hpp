@@ -8,8 +8,11 @@
 
 namespace quoll::cli {
 
-// The body of POST /containers/create. A variable without a value takes this process's own, or is left out.
+// The body of POST /containers/create.
 nlohmann::json create_request(const RunOptions& options);
+
+// Variables as the daemon takes them: one without a value gets this process's own, or is left out.
+nlohmann::json environment_of(const std::vector<std::string>& env);
 
 // 127 where the program is not there, 126 where it may not be run, 125 for all else.
 int exit_code_of_start_failure(std::string_view message);

@@ -14,7 +14,8 @@ class SignalSource {
   virtual task::Task<int> next() = 0;
 };
 
-// Blocks SIGINT, SIGTERM and SIGHUP in this thread and in all that it starts later. Call before any thread is made.
+// Blocks SIGINT, SIGTERM, SIGHUP and SIGWINCH in this thread and in all that it starts later. Call before any thread is
+// made.
 void block_ending_signals();
 
 // Thread: the worker it was made on. REQUIRES: block_ending_signals() was called.
@@ -23,6 +24,16 @@ class EndingSignals final : public SignalSource {
   // REQUIRES: called from a task.
   EndingSignals();
   task::Task<int> next() override;
+
+ private:
+  task::AsyncFd descriptor_;
+};
+
+// The terminal has another size. Thread: the worker it was made on. REQUIRES: as EndingSignals.
+class ResizeSignals {
+ public:
+  ResizeSignals();
+  task::Task<void> next();
 
  private:
   task::AsyncFd descriptor_;

@@ -7,12 +7,14 @@ import re
 import select
 import signal
 import struct
+import subprocess
 import termios
 import time
 
 import pytest
 
 import containers
+from daemon import QUOLL
 from waiting import eventually
 
 SECONDS_MAX = 30
@@ -80,7 +82,8 @@ def terminal(daemon):
     made = []
 
     def make(*command):
-        made.append(Terminal(["docker", *command], daemon.docker_env()))
+        program = [QUOLL, "--host", f"unix://{daemon.socket_path}"] if command[0] == "quoll" else ["docker"]
+        made.append(Terminal([*program, *command[command[0] == "quoll":]], daemon.docker_env()))
         return made[-1]
 
     yield make
@@ -168,3 +171,45 @@ def test_a_terminal_that_is_closed_leaves_nothing_in_the_daemon(daemon, terminal
     assert containers.state(daemon, "torn-off")["Running"]
     daemon.docker("rm", "-f", "torn-off")
     eventually(lambda: daemon.fd_count() <= before, what="as many descriptors as before")
+
+
+def test_quoll_runs_and_attaches_and_executes_as_docker_does(daemon, terminal):
+    shell = terminal("quoll", "run", "-it", "--name", "by-quoll", "busybox", "sh")
+    shell.expect("# ")
+    shell.type("stty size; tty\r")
+    shell.expect(r"30 100\r\n/dev/pts/0\r\n")
+    shell.set_size(41, 123)
+    shell.type("while [ \"$(stty size)\" != '41 123' ]; do :; done; echo resiz''ed\r")
+    shell.expect("resized")
+    shell.type("\x10\x11")
+    assert shell.wait() == 0
+    inner = terminal("quoll", "exec", "-it", "by-quoll", "sh")
+    inner.expect("# ")
+    inner.type("stty size\r")
+    inner.expect(r"30 100\r\n")
+    inner.type("sleep 1000\r")
+    inner.expect("sleep 1000")
+    time.sleep(0.2)
+    inner.type("\x03")
+    inner.expect("# ")
+    inner.type("exit 6\r")
+    assert inner.wait() == 6
+    again = terminal("quoll", "attach", "by-quoll")
+    again.type("echo b''ack\r")
+    again.expect("back")
+    again.type("exit 7\r")
+    assert again.wait() == 7
+    daemon.leak_check("attach_container", "start_exec")
+
+
+def test_quolls_standard_input_is_the_containers(daemon):
+    command = [QUOLL, "--host", f"unix://{daemon.socket_path}"]
+    text = "".join(f"{number}\n" for number in range(50000))
+    done = subprocess.run([*command, "run", "--rm", "-i", "busybox", "sh", "-c", "cat; echo end >&2; exit 3"], input=text,
+                          capture_output=True, text=True, timeout=60, check=False)
+    assert (done.stdout == text, done.stderr, done.returncode) == (True, "end\n", 3)
+    container = containers.run(daemon, containers.SILENT)
+    done = subprocess.run([*command, "exec", "-i", container, "cat"], input=text, capture_output=True, text=True,
+                          timeout=60, check=False)
+    assert (done.stdout == text, done.returncode) == (True, 0)
+    assert daemon.quoll("exec", container, "no-such-program", check=False).returncode == 127
