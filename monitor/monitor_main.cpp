@@ -44,6 +44,7 @@ using namespace quoll::monitor;
 
 constexpr std::int64_t kOutputAfterEndMs = 2000;  // for what the process has written and others have not read
 constexpr int kFailed = 125;
+constexpr int kWaitingClientsMax = 1024;
 
 void say(const std::string& text) {
   std::size_t done = 0;
@@ -71,7 +72,7 @@ bool write_file(const std::string& path, const std::string& text) {
 int listen_for_clients() {
   const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   sockaddr_un address{AF_UNIX, "attach"};
-  if (fd < 0 || ::bind(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 || ::listen(fd, 128) != 0) {
+  if (fd < 0 || ::bind(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 || ::listen(fd, kWaitingClientsMax) != 0) {
     fail(kFailed, std::string("attach socket: ") + std::strerror(errno));
   }
   return fd;
