@@ -1,6 +1,7 @@
 """Networks: addresses, published ports, names, isolation, and what stays and goes on the host."""
 
 import json
+import os
 import socket
 import subprocess
 import urllib.parse
@@ -25,7 +26,7 @@ def daemon(daemon):
 
 @pytest.fixture
 def outside():
-    with netns.outside_world("qoutside") as words:
+    with netns.outside_world(f"qout{os.getpid()}") as words:
         yield words
 
 
