@@ -7,6 +7,7 @@
 
 #include "daemon/engine_metrics.hpp"
 #include "debug/routes.hpp"
+#include "mgr/network/host_facts.hpp"
 #include "mgr/store/schema.hpp"
 #include "task/blocking.hpp"
 #include "task/combine.hpp"
@@ -35,6 +36,9 @@ api::DaemonFacts facts_of(const Config& config, const mgr::RuntimePrograms& prog
   facts.runtime_name = base_name(programs.runtime);
   facts.runtime_path = programs.runtime;
   facts.live_restore = config.live_restore;
+  if (mgr::find_aardvark().empty()) {
+    facts.warnings.emplace_back("WARNING: containers do not find each other by name: aardvark-dns is not installed");
+  }
   for (const std::string& missing : networks.shortcomings()) {
     facts.warnings.push_back("WARNING: containers have loopback only, and no ports are published: " + missing);
   }

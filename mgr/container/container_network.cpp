@@ -86,6 +86,13 @@ NetworkFileFacts ContainerManager::network_file_facts(const Container& container
       facts.addresses.push_back(to_string(address.address));
     }
   }
+  // Without a network of its own a container is on the host itself.
+  const Attachment* const way_out = gateway_attachment(network, IpFamily::kV4);
+  const std::string host =
+      way_out == nullptr ? "127.0.0.1" : to_string(*way_out->live->address(IpFamily::kV4)->gateway);
+  for (const std::string& extra : container.config()->host.extra_hosts) {
+    if (extra.ends_with(":host-gateway")) facts.links.emplace_back(host, extra.substr(0, extra.find(':')));
+  }
   for (const IpAddress& server : networks_.name_servers(network)) facts.name_servers.push_back(to_string(server));
   const auto config = container.config();
   for (const std::string& link : all_links(*config, network)) {

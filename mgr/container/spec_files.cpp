@@ -51,6 +51,7 @@ std::string hosts_text(const ContainerConfig& config, std::string_view hostname,
   }
   for (const std::string& extra : config.host.extra_hosts) {
     const size_t colon = extra.find(':');
+    if (extra.ends_with(":host-gateway")) continue;  // a link to the host, whose address the networks know
     text.append(extra, colon + 1).append("\t").append(extra, 0, colon).append("\n");
   }
   for (const std::string& line : network_lines(config, hostname, network)) text.append(line).append("\n");

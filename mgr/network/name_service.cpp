@@ -61,12 +61,17 @@ void replace_file(const fs::path& path, const fs::path& temporary, const std::st
 
 }  // namespace
 
+// In an internal network nobody may be asked: aardvark-dns before 1.9 does not know the suffix, and asks the servers that
+// a container has. To this one no program may send.
+constexpr IpAddress kNobody{IpFamily::kV4, 0xffffffff};
+
 std::string names_text(const NetworkNames& names) {
   std::string text = join(names.listen) + "\n";
   for (const NamedContainer& container : names.containers) {
     text += container.id + " " + join(container.addresses, IpFamily::kV4) + " " +
             join(container.addresses, IpFamily::kV6) + " " + join(container.names);
-    if (!container.servers.empty()) text += " " + join(container.servers);
+    const std::vector<IpAddress> servers = names.internal ? std::vector{kNobody} : container.servers;
+    if (!servers.empty()) text += " " + join(servers);
     text += "\n";
   }
   return text;

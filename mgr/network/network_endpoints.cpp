@@ -196,6 +196,9 @@ task::Task<ContainerNetwork> NetworkManager::lease_now(NetworkMember member, Con
       }
     }
     network.ports.clear();
+    if (!bindings.empty() && !has_bridges()) {
+      throw Error(ErrorClass::kNotImplemented, "ports cannot be published here: " + shortcomings_[0]);
+    }
     if (!bindings.empty()) {
       try {
         network.ports = co_await task::blocking([&] { return ports_.take(bindings, families, default_address); });

@@ -190,6 +190,9 @@ task::Task<NetworkManager::Created> NetworkManager::create(Network network) {
   if (network.is_predefined() || network.name == "default") {
     throw Error(ErrorClass::kPermissionDenied, "operation is not permitted on predefined " + network.name + " network");
   }
+  if (!has_bridges()) {
+    throw Error(ErrorClass::kNotImplemented, "bridge networks cannot be had here: " + shortcomings_[0]);
+  }
   auto guard = co_await changes_.lock();
   network.id = new_container_id();
   network.created_ns = wall_now_ns();

@@ -244,6 +244,74 @@ def test_connect_and_disconnect_change_a_running_container(daemon):
     eventually(lambda: address(daemon, mover, "west") in inside(daemon, target, "nslookup nomad")[1], what="the alias")
 
 
+DNS_SERVER = """
+import socket
+sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+sock.bind(("192.0.2.2", 53))
+while True:
+    query, peer = sock.recvfrom(512)
+    question = query[12:query.index(b"\\0", 12) + 5]
+    is_address = question[-4:-2] == b"\\0\\1"
+    answer = b"\\xc0\\x0c\\0\\1\\0\\1\\0\\0\\0\\x0a\\0\\4\\x08\\x08\\x07\\x07" if is_address else b""
+    sock.sendto(query[:2] + b"\\x81\\x80\\0\\1" + (b"\\0\\1" if is_address else b"\\0\\0") + b"\\0\\0\\0\\0" + question + answer, peer)
+"""
+
+
+def test_names_of_the_outside_are_asked_where_the_client_says(daemon, outside):
+    network(daemon, "town")
+    with subprocess.Popen([*outside, "/usr/bin/python3", "-c", DNS_SERVER]) as server:
+        try:
+            plain = run(daemon, SLEEP, "--dns", "192.0.2.2")
+            named = run(daemon, SLEEP, "--network", "town", "--dns", "192.0.2.2", name="named")
+            assert "nameserver 192.0.2.2\n" in inside(daemon, plain, "cat /etc/resolv.conf")[1]
+            for who in (plain, named):
+                eventually(lambda who=who: "8.8.7.7" in inside(daemon, who, "nslookup far.example")[1], what="an answer")
+            assert address(daemon, named, "town") in inside(daemon, named, "nslookup named")[1]
+            network(daemon, "closed", Internal=True)
+            closed = run(daemon, SLEEP, "--network", "closed", "--dns", "192.0.2.2", name="shut")
+            eventually(lambda: address(daemon, closed, "closed") in inside(daemon, closed, "nslookup shut")[1], what="its name")
+            assert "8.8.7.7" not in inside(daemon, closed, "nslookup far.example", timeout=30)[1]
+        finally:
+            server.kill()
+
+
+def test_the_host_has_a_name_where_it_is_asked_for(daemon):
+    for name in ("bridge", "town"):
+        if name == "town":
+            network(daemon, name)
+        container = run(daemon, SLEEP, "--network", name, "--add-host", "host.docker.internal:host-gateway")
+        gateway = endpoint(daemon, container, name)["Gateway"]
+        assert f"{gateway}\thost.docker.internal\n" in inside(daemon, container, "cat /etc/hosts")[1]
+
+
+def test_a_container_that_does_not_run_joins_for_its_next_run(daemon):
+    network(daemon, "later")
+    container = create(daemon, SLEEP, name="sleeper")
+    daemon.docker("network", "connect", "later", "sleeper")
+    assert set(inspect(daemon, container)["NetworkSettings"]["Networks"]) == {"bridge", "later"}
+    assert endpoint(daemon, container, "later")["IPAddress"] == ""
+    daemon.docker("network", "disconnect", "bridge", "sleeper")
+    # A network that only containers which do not run are in can be removed, as in Docker; the start then says so.
+    daemon.http.delete("/networks/later").expect(204)
+    failed = daemon.http.post(f"/containers/{container}/start").expect(404)
+    assert failed.json()["message"] == "failed to set up container networking: network later not found"
+    network(daemon, "later")
+    start(daemon, container)
+    assert list(inspect(daemon, container)["NetworkSettings"]["Networks"]) == ["later"]
+    assert inside(daemon, container, "ls /sys/class/net")[1].split() == ["eth0", "lo"]
+
+
+def test_a_new_name_is_found_and_the_old_one_is_not(daemon):
+    network(daemon, "town")
+    container = run(daemon, SLEEP, "--network", "town", name="young")
+    other = run(daemon, SLEEP, "--network", "town")
+    daemon.docker("rename", "young", "old")
+    eventually(lambda: address(daemon, container, "town") in inside(daemon, other, "nslookup old")[1], what="the new name")
+    assert inside(daemon, other, "nslookup young")[0] != 0
+    members = daemon.http.get("/networks/town").expect(200).json()["Containers"]
+    assert members[container]["Name"] == "old"
+
+
 def test_links_are_kept_true(daemon):
     db = run(daemon, SLEEP, name="db")
     app = run(daemon, SLEEP, "--link", "db:store", name="app")
