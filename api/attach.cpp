@@ -1,7 +1,9 @@
-// POST /containers/{id}/attach, and /containers/{id}/resize
+// /containers/{id}/attach, by POST and as a WebSocket, and /containers/{id}/resize
 #include "api/handlers.hpp"
 #include "api/numbers.hpp"
 #include "api/stream_session.hpp"
+#include "api/version.hpp"
+#include "api/websocket.hpp"
 #include "mgr/attach/detach_keys.hpp"
 #include "mgr/container/container_manager.hpp"
 #include "mgr/runtime/monitor.hpp"
@@ -15,6 +17,7 @@ namespace {
 struct AttachWish {
   bool stream = false;
   bool logs = false;
+  bool raw = false;  // output without frames
   bool input = false, output = false, error_output = false;
   bool input_closes = false;
   std::string detach_keys;
@@ -22,7 +25,8 @@ struct AttachWish {
   std::uint8_t flags() const {
     const int output_flags = (output ? monitor::kAttachStdout : 0) | (error_output ? monitor::kAttachStderr : 0);
     return static_cast<std::uint8_t>((input ? monitor::kAttachStdin : 0) |
-                                     (input && input_closes ? monitor::kAttachClosesStdin : 0) | output_flags);
+                                     (input && input_closes ? monitor::kAttachClosesStdin : 0) |
+                                     (raw ? monitor::kAttachRaw : 0) | output_flags);
   }
 };
 
@@ -62,8 +66,7 @@ std::unique_ptr<mgr::LogFollower> follower_of(Api& api, const mgr::Container& co
   return api.containers.logs(container, filter, follow);
 }
 
-Task<void> stream_to(Api& api, http::HijackedStream client, std::shared_ptr<mgr::Container> container,
-                     AttachWish wish) {
+Task<void> stream_to(Api& api, ClientStream& client, std::shared_ptr<mgr::Container> container, AttachWish wish) {
   // A running container's log has what it says from now on too, so nothing is lost between the two, and nothing
   // doubled.
   const bool from_log = wish.logs && mgr::is_running(container->state().status);
@@ -98,8 +101,22 @@ Task<void> attach_container(Api& api, Request& request, Response& response) {
   const AttachWish wish = wish_of(request, *config);
   require_attachable(*container, wish);
   api.containers.publish(*container, "attach");
-  const http::HijackedStream client = co_await response.hijack(stream_media_type(request, config->tty));
+  RawClientStream client(co_await response.hijack(stream_media_type(request, config->tty)));
   co_await stream_to(api, client, container, wish);
+}
+
+Task<void> attach_websocket(Api& api, Request& request, Response& response) {
+  const auto container = named_container(api, request);
+  const auto config = container->config();
+  AttachWish wish = wish_of(request, *config);
+  wish.raw = true;
+  if (wish.logs) throw Error(ErrorClass::kNotImplemented, "logs over a WebSocket are not supported yet");
+  require_attachable(*container, wish);
+  const http::HijackedStream hijacked = co_await WebSocketStream::accept(request, response);
+  api.containers.publish(*container, "attach");
+  WebSocketStream client(hijacked, !is_before(request, 28));
+  co_await stream_to(api, client, container, wish);
+  co_await client.close();
 }
 
 Task<void> resize_container(Api& api, Request& request, Response& response) {

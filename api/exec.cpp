@@ -60,6 +60,7 @@ Task<void> run_attached(Api& api, std::shared_ptr<mgr::Exec> exec, http::Hijacke
     co_return;
   }
   mgr::AttachStream process(std::move(socket), api.attached);
+  RawClientStream stream(client);
   const json size = body.value("ConsoleSize", json());
   if (config.tty && size.is_array() && size.size() == 2 && size[0].is_number_unsigned() &&
       size[1].is_number_unsigned()) {
@@ -67,7 +68,7 @@ Task<void> run_attached(Api& api, std::shared_ptr<mgr::Exec> exec, http::Hijacke
   }
   SessionOptions options{config.attach_stdin, !config.tty, ""};
   if (config.tty && config.attach_stdin) options.detach_keys = mgr::parse_detach_keys(config.detach_keys);
-  const SessionEnd end = co_await run_session(client, process, options);
+  const SessionEnd end = co_await run_session(stream, process, options);
   if (end == SessionEnd::kDetached) {
     api.execs.publish(*exec, "exec_detach");
   } else {

@@ -59,6 +59,7 @@ Task<void> prune_networks(Api& api, Request& request, Response& response);
 
 // attach.cpp
 Task<void> attach_container(Api& api, Request& request, Response& response);
+Task<void> attach_websocket(Api& api, Request& request, Response& response);
 Task<void> resize_container(Api& api, Request& request, Response& response);
 
 // exec.cpp

@@ -54,6 +54,7 @@ constexpr ApiRoute kRoutes[] = {
     {"DELETE", "/containers/{id}", remove_container, CancelPolicy::kRunToEnd},
 
     {"POST", "/containers/{id}/attach", attach_container},
+    {"GET", "/containers/{id}/attach/ws", attach_websocket},
     {"POST", "/containers/{id}/resize", resize_container},
     {"POST", "/containers/{id}/exec", create_exec},
     {"POST", "/exec/{id}/start", start_exec},
@@ -101,7 +102,6 @@ constexpr AbsentRoute kAbsentRoutes[] = {
     {"POST", "/build"},
     {"POST", "/build/prune"},
     {"POST", "/build/cancel"},
-    {"GET", "/containers/{id}/attach/ws"},
     {"PUT", "/volumes/{name}"},
     {"GET", "/plugins"},
     {"GET", "/swarm"},

@@ -15,7 +15,7 @@ constexpr std::size_t kInputBytes = 32 * 1024;
 constexpr std::size_t kOutputBytes = 128 * 1024;
 
 struct Session {
-  http::HijackedStream client;
+  ClientStream& client;
   mgr::AttachStream& process;
   const SessionOptions options;
   SessionEnd end = SessionEnd::kOutput;
@@ -79,7 +79,7 @@ std::string_view stream_media_type(const http::Request& request, bool tty) {
   return raw ? "application/vnd.docker.raw-stream" : "application/vnd.docker.multiplexed-stream";
 }
 
-task::Task<SessionEnd> run_session(http::HijackedStream client, mgr::AttachStream& process, SessionOptions options,
+task::Task<SessionEnd> run_session(ClientStream& client, mgr::AttachStream& process, SessionOptions options,
                                    mgr::LogFollower* log) {
   Session session{client, process, std::move(options)};
   task::Scope scope("api.stream_session");

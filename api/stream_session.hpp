@@ -4,8 +4,8 @@
 #include <functional>
 #include <string>
 
+#include "api/client_stream.hpp"
 #include "http/request.hpp"
-#include "http/response.hpp"
 #include "mgr/attach/attach_stream.hpp"
 #include "mgr/log/log_follower.hpp"
 #include "task/task.hpp"
@@ -27,7 +27,7 @@ std::string_view stream_media_type(const http::Request& request, bool tty);
 // input, stops sending. With `log` the output comes from there: what was written earlier, and what is from now on.
 //
 // Cancel: the client's leaving ends it.
-task::Task<SessionEnd> run_session(http::HijackedStream client, mgr::AttachStream& process, SessionOptions options,
+task::Task<SessionEnd> run_session(ClientStream& client, mgr::AttachStream& process, SessionOptions options,
                                    mgr::LogFollower* log = nullptr);
 
 }  // namespace quoll::api

@@ -201,3 +201,50 @@ def test_python_docker_attaches(daemon, cat):
     sock._sock.sendall(b"hello")
     assert sock.read(13)[8:] == b"hello"
     sock.close()
+
+
+# -- the same as a WebSocket --
+
+
+def websocket(daemon, container, more=""):
+    sock = socket.socket(socket.AF_UNIX)
+    sock.settimeout(20)
+    sock.connect(daemon.socket_path)
+    sock.sendall(f"GET /containers/{container}/attach/ws?stream=1&stdin=1&stdout=1&stderr=1{more} HTTP/1.1\r\nHost: x\r\n"
+                 "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+                 "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n".encode())
+    head = b""
+    while b"\r\n\r\n" not in head:
+        head += sock.recv(1)
+    return sock, head.decode()
+
+
+def ws_frame(payload, opcode=2):
+    assert len(payload) < 126
+    return bytes([0x80 | opcode, 0x80 | len(payload)]) + b"\0\0\0\0" + payload
+
+
+def test_a_websocket_carries_both_ways_without_dockers_frames(daemon):
+    container = create(daemon, "sh", "-c", "cat; echo err >&2; sleep 0.1; echo end")
+    sock, head = websocket(daemon, container)
+    assert head.startswith("HTTP/1.1 101 ")
+    assert "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n" in head
+    containers.start(daemon, container)
+    sock.sendall(ws_frame(b"typed\n", opcode=1))
+    assert sock.recv(8, socket.MSG_WAITALL) == b"\x82\x06typed\n"
+    sock.sendall(ws_frame(b"", opcode=8))  # the end of what is typed
+    rest = read_all(sock)
+    assert b"err\n" in rest and b"\x82\x04end\n" in rest and b"\x88" in rest
+    daemon.leak_check("attach_websocket")
+
+
+def test_a_websocket_that_leaves_leaves_nothing(daemon, cat):
+    before = daemon.fd_count_at_rest()
+    for number in range(20):
+        sock, _ = websocket(daemon, cat)
+        if number % 2:
+            sock.sendall(ws_frame(b"x"))
+        sock.close()
+    daemon.leak_check("attach_websocket", "run_session")
+    eventually(lambda: daemon.fd_count() <= before, what="as many descriptors as before")
+    daemon.http.get(f"/containers/{cat}/attach/ws?stream=1").expect(400)
