@@ -12,6 +12,7 @@
 #include "daemon/config.hpp"
 #include "daemon/daemon.hpp"
 #include "daemon/signals.hpp"
+#include "daemon/startup_pages.hpp"
 #include "debug/heap_sampler.hpp"
 #include "debug/leak_watch.hpp"
 #include "debug/signal_dump.hpp"
@@ -37,6 +38,7 @@ task::Task<void> serve_until_signalled(Daemon& daemon) {
   std::exception_ptr failure;
   try {
     co_await daemon.start();
+    drop_startup_pages();
     spdlog::info("quolld " QUOLL_VERSION " is ready");
     const int signal = co_await signals.next();
     spdlog::info("stopping on signal {}", signal);

@@ -142,6 +142,7 @@ task::Task<void> ContainerManager::plug_network(std::shared_ptr<Container> conta
 void ContainerManager::release_network(const std::shared_ptr<Container>& container) {
   const SharedNetwork network = container->state().network;
   container->update_state([](ContainerState& state) { state.network = SharedNetwork(without_run(*state.network)); });
+  changed();
   if (network->attachments.empty()) return;
   publish_network(*container, *network, "disconnect");
   networks_.release(member_of(*container), *network, is_namespace_shared(container->id()));
