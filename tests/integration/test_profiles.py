@@ -78,7 +78,14 @@ def test_the_cpu_profile_names_functions_and_the_route_that_they_work_for(daemon
     assert "serve_connection" in traces
 
 
-def test_the_heap_profile_has_names_and_all_four_values(daemon, pprof):
+@pytest.fixture
+def sampled_daemon(make_daemon):
+    """A sample each 4 KiB: at the usual 512 KiB an idle daemon, which has less than that, may have none."""
+    return make_daemon(image=False, arguments=["--heap-sample-bytes", "4096"])
+
+
+def test_the_heap_profile_has_names_and_all_four_values(sampled_daemon, pprof):
+    daemon = sampled_daemon
     url = daemon.url("/debug/pprof/heap")
     for index in ("inuse_space", "inuse_objects", "alloc_space", "alloc_objects"):
         top = pprof("-top", f"-sample_index={index}", url)
@@ -98,7 +105,8 @@ def test_what_a_load_allocates_is_in_the_delta(daemon, pprof, tmp_path):
     assert re.search(r"^Duration: 1", top, re.M) and "quoll::http::serve_connection" in top, top
 
 
-def test_the_text_of_the_heap_profile_is_read_by_pprof(daemon, pprof, tmp_path):
+def test_the_text_of_the_heap_profile_is_read_by_pprof(sampled_daemon, pprof, tmp_path):
+    daemon = sampled_daemon
     text = daemon.http.get("/debug/pprof/heap?debug=1&gc=1").expect(200).text
     assert re.match(r"heap profile: \d+: \d+ \[\d+: \d+\] @ heap/1048576\n", text)
     assert re.search(r"^# HeapInuse = \d+$", text, re.M) and "quoll::" in text
@@ -135,7 +143,8 @@ def test_mutex_and_threadcreate(daemon, pprof):
     assert "worker-0" in pprof("-tags", daemon.url("/debug/pprof/threadcreate"))
 
 
-def test_the_index_has_every_profile_with_its_count_and_symbol_knows_every_address(daemon):
+def test_the_index_has_every_profile_with_its_count_and_symbol_knows_every_address(sampled_daemon):
+    daemon = sampled_daemon
     index = daemon.http.get("/debug/pprof/").expect(200).text
     for name in PROFILES:
         assert re.search(rf"<tr><td>\d+</td><td><a href='{name}\?debug=1'>{name}</a></td></tr>", index), index
