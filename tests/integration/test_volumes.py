@@ -176,3 +176,17 @@ def test_what_happens_to_volumes_is_told(daemon):
     text = daemon.docker("events", "--since", str(since), "--until", str(time.time() + 0.1), "--filter", "type=volume",
                          "--format", "{{.Action}} {{.Actor.ID}}").stdout
     assert text.split("\n")[:-1] == ["create data", "mount data", "unmount data", "destroy data"]
+
+
+def test_copies_reach_into_volumes(daemon, tmp_path):
+    (tmp_path / "given").write_text("from the host\n")
+    stopped = create(daemon, "cat /data/given", Binds=["data:/data"])
+    daemon.docker("cp", str(tmp_path / "given"), f"{stopped}:/data/given")
+    with open(f"{daemon.root}/volumes/data/_data/given") as file:
+        assert file.read() == "from the host\n"
+    start(daemon, stopped)
+    wait(daemon, stopped)
+    assert logs(daemon, stopped) == b"from the host\n"
+    running = run(daemon, "exec sleep 1000", "-v", "data:/data")
+    daemon.docker("cp", f"{running}:/data/given", str(tmp_path / "back"))
+    assert (tmp_path / "back").read_text() == "from the host\n"
