@@ -85,18 +85,22 @@ static int compare_and_unwind(const void* a, const void* b, void* stack) {
   unwind_here(*static_cast<NativeStack*>(stack));
   return *static_cast<const int*>(a) - *static_cast<const int*>(b);
 }
-[[clang::noinline]] static void sort_with_callback(NativeStack& stack) {
+[[clang::noinline, maybe_unused]] static void sort_with_callback(NativeStack& stack) {
   int numbers[] = {2, 1};
   ::qsort_r(numbers, 2, sizeof(int), compare_and_unwind, &stack);
   asm volatile("" ::: "memory");
 }
 
+// ThreadSanitizer puts frames of its own, without frame pointers, between a library and its caller, and hands signals
+// on later than they are sent: there the stacks are not those of the program as it runs without it.
+#if !__has_feature(thread_sanitizer)
 TEST(native_stack, goes_on_behind_a_library_without_frame_pointers) {
   NativeStack stack;
   sort_with_callback(stack);
   const std::vector<std::string> names = names_of(stack);
   EXPECT_TRUE(in_order(names, {"compare_and_unwind", "sort_with_callback", "TestBody"})) << joined(names);
 }
+#endif
 
 struct Spinner {
   std::atomic<pid_t> thread_id{0};
@@ -121,6 +125,7 @@ struct Spinner {
   }
 };
 
+#if !__has_feature(thread_sanitizer)
 TEST(native_stack, another_threads_stack_while_it_spins) {
   Spinner spinner;
   spinner.start(&Spinner::spin_for_the_test);
@@ -137,6 +142,7 @@ TEST(native_stack, another_threads_stack_while_it_sleeps_in_a_system_call) {
   ASSERT_TRUE(stack);
   EXPECT_TRUE(in_order(names_of(*stack), {"Spinner::sleep_for_the_test"})) << joined(names_of(*stack));
 }
+#endif
 
 TEST(native_stack, a_thread_that_does_not_exist_or_takes_no_signals_gives_nothing_in_time) {
   pid_t ended = 0;

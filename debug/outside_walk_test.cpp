@@ -14,9 +14,13 @@
 #include "task/event.hpp"
 #include "task/testing.hpp"
 #include "tests/debug_readers/dump_parser.hpp"
+#include "tests/support/sanitizers.hpp"
 
 namespace quoll::debug {
 namespace {
+
+// Where the blocked thread is.
+constexpr const char* kSleeping = test::kThreadSanitizer ? "nanosleep" : "keep_thread";
 
 using debug_readers::DumpParser;
 using debug_readers::ParsedTask;
@@ -77,7 +81,7 @@ TEST_F(OutsideWalkTest, all_tasks_of_a_blocked_worker_are_listed) {
   ASSERT_NE(blocked, tasks.end());
   EXPECT_EQ(blocked->state, task::TaskState::kRunning);
   EXPECT_EQ(blocked->frames.at(0)->function, "quoll::debug::block");
-  EXPECT_THAT(blocked->native_frames, Contains(HasSubstr("keep_thread")));
+  EXPECT_THAT(blocked->native_frames, Contains(HasSubstr(kSleeping)));
   const TaskSummary& waiting = tasks.front().name == "test.waiting" ? tasks.front() : tasks.back();
   EXPECT_EQ(waiting.state, task::TaskState::kCondWait);
   EXPECT_EQ(waiting.frames.at(0)->function, "quoll::debug::wait_on");
@@ -103,7 +107,7 @@ TEST_F(OutsideWalkTest, a_dump_has_them_in_its_text_and_is_complete) {
   EXPECT_TRUE(facts.silent[0].listed);
   EXPECT_TRUE(facts.complete());
   EXPECT_THAT(text, HasSubstr("[running"));
-  EXPECT_THAT(text, HasSubstr("keep_thread"));
+  EXPECT_THAT(text, HasSubstr(kSleeping));
   DumpOptions options;
   options.match = "quoll::debug::block$";
   EXPECT_EQ(test.run(list_tasks(runtime_, options)).size(), 1u);
@@ -125,7 +129,7 @@ TEST_F(OutsideWalkTest, the_watch_tells_once_of_a_blocked_worker_and_once_of_its
   for (int i = 0; i < 10; ++i) test.worker().run_one_for(std::chrono::seconds(1));
   ASSERT_EQ(log.size(), 1u);
   EXPECT_THAT(log[0], HasSubstr("work has been blocked for "));
-  EXPECT_THAT(log[0], HasSubstr("keep_thread"));
+  EXPECT_THAT(log[0], HasSubstr(kSleeping));
   EXPECT_THAT(log[0], HasSubstr("quoll::debug::block(...)"));
   let_go();
   while (log.size() < 2) test.worker().run_one_for(std::chrono::seconds(1));
