@@ -242,7 +242,7 @@ class Run:
         for runtime in ("crun", "runc") if lives else ():
             self.with_engine(engines.Quoll(bench.work, bench.binaries, runtime), self.life_cycles)
         if "network" in self.wanted:
-            self.with_engine(engines.Quoll(bench.work, bench.binaries), self.networks)
+            self.with_engine(engines.Quoll(bench.work, bench.binaries, name="quoll-networks"), self.networks)
         if others:
             self.with_engine(engines.Quoll(bench.work, bench.binaries), self.peer)
         if not self.only_quoll and with_peers:
