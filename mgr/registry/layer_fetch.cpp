@@ -71,8 +71,14 @@ void finish_blob(Work& work) {
   if (::fsync(work.file.get()) != 0) throw system_error(errno, "sync " + work.layer.blob.digest);
 }
 
+// What the unpacking half found: a layer, or why the bytes are none.
+struct Unpacked {
+  LayerContent content;
+  std::exception_ptr refused;
+};
+
 // The downloading half.
-task::Task<LayerContent> download(RegistrySession* session, Work* work) {
+task::Task<void> download(RegistrySession* session, Work* work) {
   const LayerFetch& layer = work->layer;
   try {
     co_await download_blob(
@@ -90,7 +96,6 @@ task::Task<LayerContent> download(RegistrySession* session, Work* work) {
     work->pipe.break_off();
     throw;
   }
-  co_return LayerContent{};
 }
 
 // The unpacking half, on a thread of its own. Its reports begin when the download's have ended.
@@ -121,8 +126,21 @@ LayerContent unpack(Work& work, const std::stop_token& stop) {
   return content;
 }
 
-task::Task<LayerContent> unpack_beside(Work* work) {
-  co_return co_await task::blocking_at_peers_pace([work](std::stop_token stop) { return unpack(*work, stop); });
+// Bytes that cannot be unpacked are mostly not the bytes that were asked for, and only the blob's digest tells: so what
+// is wrong with them is kept until the download has come to its end (which the descriptor's size bounds) and was
+// verified. What is wrong here (no room, a cancel) ends the download too.
+Unpacked unpack_or_refuse(Work& work, const std::stop_token& stop) {
+  try {
+    return {unpack(work, stop), nullptr};
+  } catch (const Error& error) {
+    if (error.error_class() == ErrorClass::kResourceExhausted || error.error_class() == ErrorClass::kCancelled) throw;
+    return {{}, std::current_exception()};
+  }
+}
+
+task::Task<Unpacked> unpack_beside(Work* work) {
+  co_return co_await task::blocking_at_peers_pace(
+      [work](std::stop_token stop) { return unpack_or_refuse(*work, stop); });
 }
 
 }  // namespace
@@ -130,12 +148,13 @@ task::Task<LayerContent> unpack_beside(Work* work) {
 task::Task<std::int64_t> fetch_layer(RegistrySession& session, StorePin& pin, Progress& progress, LayerFetch layer) {
   Work work(layer, progress);
   work.file = co_await task::blocking([&] { return open_file(layer.blob_file, O_WRONLY | O_CREAT | O_EXCL); });
-  auto [downloaded, content] = co_await task::when_all(download(&session, &work), unpack_beside(&work));
+  const auto [downloaded, unpacked] = co_await task::when_all(download(&session, &work), unpack_beside(&work));
+  if (unpacked.refused) std::rethrow_exception(unpacked.refused);
   co_await task::blocking([&] {
     pin.put_blob(layer.blob.digest, layer.blob_file);
-    if (layer.unpack) pin.put_layer(layer.chain_id, layer.diff_id, content.size, layer.layer_directory);
+    if (layer.unpack) pin.put_layer(layer.chain_id, layer.diff_id, unpacked.content.size, layer.layer_directory);
   });
-  co_return content.size;
+  co_return unpacked.content.size;
 }
 
 }  // namespace quoll::mgr
