@@ -8,14 +8,13 @@ namespace quoll::http {
 std::span<char> InputBuffer::room(std::size_t max) {
   if (begin_ == end_) begin_ = end_ = 0;
   if (end_ == capacity_) {
-    if (begin_ > 0 && begin_ >= capacity_ / 2) {
-      std::memmove(data_.get(), data_.get() + begin_, size());
-      end_ -= begin_;
+    if (begin_ > 0 && (begin_ >= capacity_ / 2 || capacity_ >= max)) {
+      const std::size_t held = size();
+      std::memmove(data_.get(), data_.get() + begin_, held);
       begin_ = 0;
+      end_ = static_cast<std::uint32_t>(held);
     } else if (capacity_ < max) {
       grow(std::max(kFirstBlock, std::min(static_cast<std::uint32_t>(max), capacity_ * 2)));
-    } else if (begin_ > 0) {
-      grow(capacity_);
     }
   }
   return {data_.get() + end_, capacity_ - end_};

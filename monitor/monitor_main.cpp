@@ -72,7 +72,8 @@ bool write_file(const std::string& path, const std::string& text) {
 int listen_for_clients() {
   const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   sockaddr_un address{AF_UNIX, "attach"};
-  if (fd < 0 || ::bind(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 || ::listen(fd, kWaitingClientsMax) != 0) {
+  if (fd < 0 || ::bind(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 ||
+      ::listen(fd, kWaitingClientsMax) != 0) {
     fail(kFailed, std::string("attach socket: ") + std::strerror(errno));
   }
   return fd;

@@ -16,7 +16,7 @@ bool BytePipe::put(std::string_view bytes) {
     return false;
   }
   filling_.append(bytes);
-  filled_.notify_one();
+  if (filling_.size() >= kWakeBytes) filled_.notify_one();
   return true;
 }
 
@@ -41,7 +41,7 @@ void BytePipe::break_off() { end(End::kBroken); }
 std::size_t BytePipe::read(std::span<char> buffer) {
   if (drained_ == draining_.size()) {
     std::unique_lock lock(mutex_);
-    filled_.wait(lock, [this] { return !filling_.empty() || end_ != End::kOpen; });
+    filled_.wait(lock, [this] { return filling_.size() >= kWakeBytes || end_ != End::kOpen; });
     if (end_ == End::kBroken) throw Error(ErrorClass::kCancelled, "the upload was broken off");
     draining_.clear();
     drained_ = 0;

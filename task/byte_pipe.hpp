@@ -19,10 +19,14 @@ namespace quoll::task {
 // Lifetime: outlives both.
 // Thread:   one writer and one reader, of any threads.
 // Cancel:   a write() is cancelled as any await. break_off() ends a read() that waits.
-// Limits:   keeps at most kCapacity bytes, and the same again in the reader's hand.
+// Limits:   keeps at most kCapacity bytes, and the same again in the reader's hand. Less than kWakeBytes may wait there
+// for
+//           the writer to go on or to end: nobody looks at an upload before it is whole.
 class BytePipe {
  public:
   static constexpr std::size_t kCapacity = 512 * 1024;
+  // A reader that waits is not woken for less: each waking costs both threads more than copying some 10 KB does.
+  static constexpr std::size_t kWakeBytes = kCapacity / 2;
 
   // Waits for room. Bytes that nobody will read are dropped.
   Task<void> write(std::string_view bytes);

@@ -48,7 +48,8 @@ std::vector<std::string> parse_extra_hosts(JsonFields& host) {
       refuse_value(field, "bad format for add-host: \"" + entry + "\"");
     std::string address = entry.substr(separator + 1);
     if (address.starts_with('[') && address.ends_with(']')) address = address.substr(1, address.size() - 2);
-    if (address != "host-gateway" && !is_address(address)) refuse_value(field, "invalid IP address in add-host: \"" + entry + "\"");
+    if (address != "host-gateway" && !is_address(address))
+      refuse_value(field, "invalid IP address in add-host: \"" + entry + "\"");
     const std::string name = entry.substr(0, separator);
     require_plain_word(name, field);
     hosts.push_back(name + ":" + address);

@@ -200,9 +200,9 @@ TEST(container_config, wrong_values_name_the_field) {
 }
 
 TEST(container_config, extra_hosts_are_read_in_both_spellings) {
-  EXPECT_EQ(parse(R"({"HostConfig":{"ExtraHosts":["a:1.2.3.4","b=::1","c:[fe80::1]","d:host-gateway"]}})")
-                .host.extra_hosts,
-            (Words{"a:1.2.3.4", "b:::1", "c:fe80::1", "d:host-gateway"}));
+  EXPECT_EQ(
+      parse(R"({"HostConfig":{"ExtraHosts":["a:1.2.3.4","b=::1","c:[fe80::1]","d:host-gateway"]}})").host.extra_hosts,
+      (Words{"a:1.2.3.4", "b:::1", "c:fe80::1", "d:host-gateway"}));
   EXPECT_EQ(host_error_of(R"("ExtraHosts":["a:b"])"),
             "invalid_argument: HostConfig.ExtraHosts: invalid IP address in add-host: \"a:b\"");
 }

@@ -47,7 +47,7 @@ struct ContainerState {
   int restart_count = 0;         // by the restart policy, since the last start that a client asked for
   int64_t restart_delay_ms = 0;  // before the last of them; 0 is none yet
   bool stopped_by_user = false;  // since the last start: the restart policy does not start it again
-  SharedNetwork network;  // its memberships, and while it runs what it has of them
+  SharedNetwork network;         // its memberships, and while it runs what it has of them
 
   // Changes the status.
   //

@@ -32,9 +32,9 @@ TEST(container_files, the_host_name_is_a_line) {
 }
 
 TEST(container_files, hosts_has_localhost_extra_hosts_and_the_container) {
-  const std::string hosts =
-      container_files(parse(R"("ExtraHosts":["db:10.0.0.2","six:::7"])", "ex.org"), "web", {.addresses = {"10.0.0.9"}}, kHost)
-          .hosts;
+  const std::string hosts = container_files(parse(R"("ExtraHosts":["db:10.0.0.2","six:::7"])", "ex.org"), "web",
+                                            {.addresses = {"10.0.0.9"}}, kHost)
+                                .hosts;
   EXPECT_TRUE(hosts.starts_with("127.0.0.1\tlocalhost\n::1\tlocalhost"));
   EXPECT_TRUE(hosts.ends_with("10.0.0.2\tdb\n::7\tsix\n10.0.0.9\tweb.ex.org web\n")) << hosts;
   EXPECT_EQ(hosts.find("host-only"), std::string::npos);

@@ -61,8 +61,8 @@ void replace_file(const fs::path& path, const fs::path& temporary, const std::st
 
 }  // namespace
 
-// In an internal network nobody may be asked: aardvark-dns before 1.9 does not know the suffix, and asks the servers that
-// a container has. To this one no program may send.
+// In an internal network nobody may be asked: aardvark-dns before 1.9 does not know the suffix, and asks the servers
+// that a container has. To this one no program may send.
 constexpr IpAddress kNobody{IpFamily::kV4, 0xffffffff};
 
 std::string names_text(const NetworkNames& names) {
