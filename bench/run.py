@@ -174,7 +174,7 @@ class Run:
             case = f"dump-{count}"
             self.wanted.append(case)
             ours = [self.bench.program("dump_target")]
-            self.keep(case, "quoll", lambda: cases.dumps(ours, count, self.bench.size(7, 2)))
+            self.keep(case, "quoll", lambda: cases.dumps(ours, count, self.bench.size(21, 2)))
             if self.only_quoll:
                 continue
             if not os.path.exists(peer):
