@@ -356,12 +356,17 @@ class DumpTarget:
                                       timeout=900, check=False).stdout)  # fmt: skip
 
 
+# Dumps back to back have to wait for one another, no longer than this.
+DUMP_PAUSE = 0.3
+
+
 def dumps(command, count, rounds):
     """Dumps of all tasks, and by how much the timer's longest stall is longer than in as long a time without one."""
     found = {"ms": [], "debug0_ms": [], "debug1_ms": [], "stall_ms": [], "quiet_ms": []}
     with DumpTarget(command, count) as target:
         target.seconds_of("/debug/pprof/goroutine?debug=2")
         for _ in range(rounds):
+            time.sleep(DUMP_PAUSE)
             target.stall_us()
             took = target.seconds_of("/debug/pprof/goroutine?debug=2")
             found["stall_ms"].append(target.stall_us() / 1000)
@@ -369,6 +374,7 @@ def dumps(command, count, rounds):
             found["quiet_ms"].append(target.stall_us() / 1000)
             found["ms"].append(took * 1000)
             for level in (0, 1):
+                time.sleep(DUMP_PAUSE)
                 found[f"debug{level}_ms"].append(target.seconds_of(f"/debug/pprof/goroutine?debug={level}") * 1000)
         figures = {name: statistics.median(values) for name, values in found.items()}
         return figures | {"beyond_ms": figures["stall_ms"] - figures["quiet_ms"], "shown": 100 * min(1, target.shown() / count)}
