@@ -15,30 +15,19 @@ std::string quoted(const std::string& name) { return "\"" + name + "\""; }
 
 const char* family_word(IpFamily family) { return family == IpFamily::kV4 ? "ip" : "ip6"; }
 
-// The maps that a port is looked up in: by address and port, or by port alone where it is bound to every address.
-std::string map_name(const PortRule& rule) {
-  const bool v4 = rule.target.family == IpFamily::kV4;
-  return std::string(rule.port.host_address.is_unspecified() ? "any" : "own") + (v4 ? "4" : "6");
-}
-
-std::string element_key(const PortRule& rule) {
-  std::string key;
-  if (!rule.port.host_address.is_unspecified()) key = to_string(rule.port.host_address) + " . ";
-  key.append(to_string(rule.port.container.protocol)).append(" . ");
-  return key + std::to_string(rule.port.host_port);
-}
-
 std::string element(const PortRule& rule) {
-  return element_key(rule) + " : " + to_string(rule.target) + " . " + std::to_string(rule.port.container.number);
+  std::string text;
+  if (!rule.port.host_address.is_unspecified()) text = to_string(rule.port.host_address) + " . ";
+  text.append(to_string(rule.port.container.protocol)).append(" . ").append(std::to_string(rule.port.host_port));
+  return text + " : " + to_string(rule.target) + " . " + std::to_string(rule.port.container.number);
 }
 
-std::map<std::string, std::string> elements_by_map(const std::vector<PortRule>& ports,
-                                                   std::string (*text_of)(const PortRule&)) {
+std::map<std::string, std::string> elements_by_map(const std::vector<PortRule>& ports) {
   std::map<std::string, std::string> by_map;
   for (const PortRule& rule : ports) {
-    std::string& list = by_map[map_name(rule)];
+    std::string& list = by_map[port_map_name(rule)];
     if (!list.empty()) list += ", ";
-    list += text_of(rule);
+    list += element(rule);
   }
   return by_map;
 }
@@ -51,7 +40,7 @@ std::string map_text(const std::string& name, const std::string& key_type, const
 }
 
 std::string maps_text(const std::vector<PortRule>& ports) {
-  auto elements = elements_by_map(ports, element);
+  auto elements = elements_by_map(ports);
   return map_text("own4", "ipv4_addr . inet_proto . inet_service", "ipv4_addr", elements["own4"]) +
          map_text("any4", "inet_proto . inet_service", "ipv4_addr", elements["any4"]) +
          map_text("own6", "ipv6_addr . inet_proto . inet_service", "ipv6_addr", elements["own6"]) +
@@ -143,20 +132,9 @@ std::string table_text(const std::string& table, const std::vector<BridgeRules>&
          forward_text(bridges) + "  }\n}\n";
 }
 
-std::string add_ports_text(const std::string& table, const std::vector<PortRule>& ports) {
-  std::string text;
-  for (const auto& [map, elements] : elements_by_map(ports, element)) {
-    text += "add element inet " + table + " " + map + " { " + elements + " }\n";
-  }
-  return text;
-}
-
-std::string remove_ports_text(const std::string& table, const std::vector<PortRule>& ports) {
-  std::string text;
-  for (const auto& [map, elements] : elements_by_map(ports, element_key)) {
-    text += "delete element inet " + table + " " + map + " { " + elements + " }\n";
-  }
-  return text;
+std::string port_map_name(const PortRule& rule) {
+  const bool v4 = rule.target.family == IpFamily::kV4;
+  return std::string(rule.port.host_address.is_unspecified() ? "any" : "own") + (v4 ? "4" : "6");
 }
 
 // An `add` first makes the `delete` succeed where there is none.

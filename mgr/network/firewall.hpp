@@ -38,9 +38,8 @@ struct PortRule {
 // All rules are bound to our own bridges, and the table is our own, so that other programs' rules stay as they are.
 std::string table_text(const std::string& table, const std::vector<BridgeRules>& bridges,
                        const std::vector<PortRule>& ports, int dns_port);
-// Adds or removes the elements of some ports alone.
-std::string add_ports_text(const std::string& table, const std::vector<PortRule>& ports);
-std::string remove_ports_text(const std::string& table, const std::vector<PortRule>& ports);
+// The map that a port is looked up in: by address and port, or by port alone where it is bound to every address.
+std::string port_map_name(const PortRule& rule);
 std::string remove_table_text(const std::string& table);
 
 // Has nft carry out a text: all of it or nothing.

@@ -1,8 +1,6 @@
 #include "mgr/network/netlink.hpp"
 
-#include <arpa/inet.h>
 #include <fcntl.h>
-#include <libmnl/libmnl.h>
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
@@ -10,7 +8,6 @@
 #include <net/if.h>
 #include <sched.h>
 #include <spdlog/spdlog.h>
-#include <sys/socket.h>
 
 #include <cerrno>
 #include <cstdlib>
@@ -21,69 +18,13 @@
 namespace quoll::mgr {
 namespace {
 
-constexpr std::size_t kMessageBytesMax = 4096;
-constexpr std::size_t kAnswerBytesMax = 32 * 1024;
-
-// A request that is being put together.
-class Message {
- public:
-  Message(std::uint16_t type, std::uint16_t flags) : header_(mnl_nlmsg_put_header(buffer_.data())) {
-    header_->nlmsg_type = type;
-    header_->nlmsg_flags = static_cast<std::uint16_t>(NLM_F_REQUEST | flags);
-  }
-  template <typename T>
-  T& extra() {
-    return *static_cast<T*>(mnl_nlmsg_put_extra_header(header_, sizeof(T)));
-  }
-  void put(std::uint16_t type, std::uint32_t value) { mnl_attr_put_u32(header_, type, value); }
-  void put_byte(std::uint16_t type, std::uint8_t value) { mnl_attr_put_u8(header_, type, value); }
-  void put(std::uint16_t type, const std::string& value) { mnl_attr_put_strz(header_, type, value.c_str()); }
-  void put(std::uint16_t type, const MacAddress& mac) { mnl_attr_put(header_, type, mac.size(), mac.data()); }
-  void put(std::uint16_t type, const IpAddress& address) {
-    std::array<std::uint8_t, 16> bytes{};
-    const std::size_t count = static_cast<std::size_t>(address_bits(address.family) / 8);
-    IpNumber rest = address.number;
-    for (std::size_t byte = count; byte-- > 0; rest >>= 8) bytes[byte] = static_cast<std::uint8_t>(rest);
-    mnl_attr_put(header_, type, count, bytes.data());
-  }
-  nlattr* begin(std::uint16_t type) { return mnl_attr_nest_start(header_, type); }
-  void end(nlattr* nest) { mnl_attr_nest_end(header_, nest); }
-  nlmsghdr* get() { return header_; }
-
- private:
-  alignas(nlmsghdr) std::array<char, kMessageBytesMax> buffer_{};
-  nlmsghdr* header_;
-};
-
-UniqueFd open_socket() {
-  UniqueFd fd(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE));
-  if (!fd) throw system_error(errno, "netlink socket");
-  return fd;
-}
+using Message = NetlinkMessage;
 
 void check(int error, const std::string& doing) {
   if (error != 0) throw system_error(error, doing);
 }
 
 int kernel_family(IpFamily family) { return family == IpFamily::kV4 ? AF_INET : AF_INET6; }
-
-IpAddress address_of(const nlattr* attribute, IpFamily family) {
-  const auto* const bytes = static_cast<const std::uint8_t*>(mnl_attr_get_payload(attribute));
-  IpAddress address{family, 0};
-  for (int byte = 0; byte < address_bits(family) / 8; ++byte) address.number = address.number << 8 | bytes[byte];
-  return address;
-}
-
-// libmnl's own loop is a macro of C.
-template <typename F>
-void for_each_attribute(const nlmsghdr* message, std::size_t header_bytes, F on_attribute) {
-  const auto* attribute = static_cast<const nlattr*>(mnl_nlmsg_get_payload_offset(message, header_bytes));
-  const auto* const end = static_cast<const char*>(mnl_nlmsg_get_payload_tail(message));
-  while (mnl_attr_ok(attribute, static_cast<int>(end - reinterpret_cast<const char*>(attribute)))) {
-    on_attribute(mnl_attr_get_type(attribute), attribute);
-    attribute = mnl_attr_next(attribute);
-  }
-}
 
 LinkInfo link_of(const nlmsghdr* message) {
   const auto* const header = static_cast<const ifinfomsg*>(mnl_nlmsg_get_payload(message));
@@ -140,57 +81,12 @@ void run_in_namespace(int namespace_fd, const std::function<void()>& action) {
   action();
 }
 
-Netlink::Netlink() : socket_(open_socket()) {}
+Netlink::Netlink() : socket_(NETLINK_ROUTE) {}
 
 Netlink Netlink::in_namespace(int namespace_fd) {
-  UniqueFd socket;
-  run_in_namespace(namespace_fd, [&socket] { socket = open_socket(); });
-  return Netlink(std::move(socket));
-}
-
-int Netlink::request(nlmsghdr* message, const std::function<void(const nlmsghdr*)>& on_message) {
-  message->nlmsg_flags |= NLM_F_ACK;
-  message->nlmsg_seq = ++sequence_;
-  if (::send(socket_.get(), message, message->nlmsg_len, 0) < 0) return errno;
-  alignas(nlmsghdr) std::array<char, kAnswerBytesMax> answer;
-  while (true) {
-    const ssize_t bytes = ::recv(socket_.get(), answer.data(), answer.size(), 0);
-    if (bytes < 0 && errno == EINTR) continue;
-    if (bytes < 0) return errno;
-    int left = static_cast<int>(bytes);
-    for (const auto* part = reinterpret_cast<const nlmsghdr*>(answer.data()); mnl_nlmsg_ok(part, left);
-         part = mnl_nlmsg_next(part, &left)) {
-      if (part->nlmsg_seq != sequence_) continue;
-      if (part->nlmsg_type != NLMSG_ERROR) {
-        if (on_message) on_message(part);
-        continue;
-      }
-      return -static_cast<const nlmsgerr*>(mnl_nlmsg_get_payload(part))->error;
-    }
-  }
-}
-
-template <typename F>
-void Netlink::dump(nlmsghdr* message, F on_message) {
-  message->nlmsg_flags |= NLM_F_DUMP;
-  message->nlmsg_seq = ++sequence_;
-  if (::send(socket_.get(), message, message->nlmsg_len, 0) < 0) throw system_error(errno, "netlink");
-  alignas(nlmsghdr) std::array<char, kAnswerBytesMax> answer;
-  while (true) {
-    const ssize_t bytes = ::recv(socket_.get(), answer.data(), answer.size(), 0);
-    if (bytes < 0 && errno == EINTR) continue;
-    if (bytes < 0) throw system_error(errno, "netlink");
-    int left = static_cast<int>(bytes);
-    for (const auto* part = reinterpret_cast<const nlmsghdr*>(answer.data()); mnl_nlmsg_ok(part, left);
-         part = mnl_nlmsg_next(part, &left)) {
-      if (part->nlmsg_seq != sequence_) continue;
-      if (part->nlmsg_type == NLMSG_DONE) return;
-      if (part->nlmsg_type == NLMSG_ERROR) {
-        throw system_error(-static_cast<const nlmsgerr*>(mnl_nlmsg_get_payload(part))->error, "netlink dump");
-      }
-      on_message(part);
-    }
-  }
+  std::optional<Netlink> made;
+  run_in_namespace(namespace_fd, [&made] { made.emplace(); });
+  return std::move(*made);
 }
 
 void Netlink::add_bridge(const std::string& name, std::uint32_t group, const MacAddress& mac, int mtu) {
@@ -204,7 +100,7 @@ void Netlink::add_bridge(const std::string& name, std::uint32_t group, const Mac
   nlattr* const info = message.begin(IFLA_LINKINFO);
   message.put(IFLA_INFO_KIND, std::string("bridge"));
   message.end(info);
-  check(request(message.get()), "make bridge " + name);
+  check(socket_.request(message.get()), "make bridge " + name);
 }
 
 void Netlink::add_pair(const std::string& name, std::uint32_t group, int bridge_index, int mtu, const PeerLink& peer) {
@@ -227,7 +123,7 @@ void Netlink::add_pair(const std::string& name, std::uint32_t group, int bridge_
   message.end(other);
   message.end(data);
   message.end(info);
-  check(request(message.get()), "make link " + name);
+  check(socket_.request(message.get()), "make link " + name);
 }
 
 void Netlink::set_bridge_port(int index, bool isolated) {
@@ -239,7 +135,7 @@ void Netlink::set_bridge_port(int index, bool isolated) {
   message.put_byte(IFLA_BRPORT_MODE, 1);
   if (isolated) message.put_byte(IFLA_BRPORT_ISOLATED, 1);
   message.end(port);
-  check(request(message.get()), "set up a port of a bridge");
+  check(socket_.request(message.get()), "set up a port of a bridge");
 }
 
 std::optional<LinkInfo> Netlink::find_link(const std::string& name) {
@@ -247,7 +143,7 @@ std::optional<LinkInfo> Netlink::find_link(const std::string& name) {
   message.extra<ifinfomsg>();
   message.put(IFLA_IFNAME, name);
   std::optional<LinkInfo> found;
-  const int error = request(message.get(), [&found](const nlmsghdr* part) { found = link_of(part); });
+  const int error = socket_.request(message.get(), [&found](const nlmsghdr* part) { found = link_of(part); });
   if (error != ENODEV) check(error, "find link " + name);
   return found;
 }
@@ -256,7 +152,7 @@ std::vector<LinkInfo> Netlink::links() {
   Message message(RTM_GETLINK, 0);
   message.extra<ifinfomsg>();
   std::vector<LinkInfo> found;
-  dump(message.get(), [&found](const nlmsghdr* part) { found.push_back(link_of(part)); });
+  socket_.dump(message.get(), [&found](const nlmsghdr* part) { found.push_back(link_of(part)); });
   return found;
 }
 
@@ -265,13 +161,13 @@ void Netlink::set_up(int index) {
   auto& header = message.extra<ifinfomsg>();
   header.ifi_index = index;
   header.ifi_flags = header.ifi_change = IFF_UP;
-  check(request(message.get()), "set link up");
+  check(socket_.request(message.get()), "set link up");
 }
 
 void Netlink::delete_link(int index) {
   Message message(RTM_DELLINK, 0);
   message.extra<ifinfomsg>().ifi_index = index;
-  const int error = request(message.get());
+  const int error = socket_.request(message.get());
   if (error != ENODEV) check(error, "delete link");
 }
 
@@ -279,7 +175,7 @@ void Netlink::delete_link(const std::string& name) {
   Message message(RTM_DELLINK, 0);
   message.extra<ifinfomsg>();
   message.put(IFLA_IFNAME, name);
-  const int error = request(message.get());
+  const int error = socket_.request(message.get());
   if (error != ENODEV) check(error, "delete link " + name);
 }
 
@@ -296,7 +192,7 @@ void Netlink::add_address(int index, const IpAddress& address, int prefix_length
   if (address.family == IpFamily::kV4) {
     message.put(IFA_BROADCAST, prefix_of(address, prefix_length).last());
   }
-  check(request(message.get()), "add address " + to_string(address));
+  check(socket_.request(message.get()), "add address " + to_string(address));
 }
 
 void Netlink::add_default_route(int index, const IpAddress& gateway) {
@@ -309,7 +205,7 @@ void Netlink::add_default_route(int index, const IpAddress& gateway) {
   header.rtm_type = RTN_UNICAST;
   message.put(RTA_GATEWAY, gateway);
   message.put(RTA_OIF, static_cast<std::uint32_t>(index));
-  check(request(message.get()), "add a default route over " + to_string(gateway));
+  check(socket_.request(message.get()), "add a default route over " + to_string(gateway));
 }
 
 void Netlink::delete_default_route(IpFamily family) {
@@ -320,7 +216,7 @@ void Netlink::delete_default_route(IpFamily family) {
   header.rtm_protocol = RTPROT_BOOT;
   header.rtm_scope = RT_SCOPE_UNIVERSE;
   header.rtm_type = RTN_UNICAST;
-  const int error = request(message.get());
+  const int error = socket_.request(message.get());
   if (error != ESRCH) check(error, "delete a default route");
 }
 
@@ -328,7 +224,7 @@ std::vector<Netlink::Route> Netlink::routes() {
   std::vector<Route> found;
   Message message(RTM_GETROUTE, 0);
   message.extra<rtmsg>();
-  dump(message.get(), [&found](const nlmsghdr* part) {
+  socket_.dump(message.get(), [&found](const nlmsghdr* part) {
     const auto* const header = static_cast<const rtmsg*>(mnl_nlmsg_get_payload(part));
     const bool is_ip = header->rtm_family == AF_INET || header->rtm_family == AF_INET6;
     if (!is_ip || header->rtm_type != RTN_UNICAST || header->rtm_dst_len == 0) return;

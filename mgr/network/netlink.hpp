@@ -10,9 +10,7 @@
 #include <vector>
 
 #include "mgr/network/ip_address.hpp"
-#include "task/unique_fd.hpp"
-
-struct nlmsghdr;
+#include "mgr/network/netlink_socket.hpp"
 
 namespace quoll::mgr {
 
@@ -71,14 +69,7 @@ class Netlink {
   std::vector<Route> routes();
 
  private:
-  explicit Netlink(UniqueFd socket) : socket_(std::move(socket)) {}
-  // Sends it and waits for the acknowledgement; returns the kernel's errno, 0 for success.
-  int request(nlmsghdr* message, const std::function<void(const nlmsghdr*)>& on_message = {});
-  template <typename F>
-  void dump(nlmsghdr* message, F on_message);
-
-  UniqueFd socket_;
-  std::uint32_t sequence_ = 0;
+  NetlinkSocket socket_;
 };
 
 // Runs `action` with the calling thread inside the namespace: for /proc/sys/net, which shows the caller's own.

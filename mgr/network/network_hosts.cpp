@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "mgr/network/netfilter.hpp"
 #include "mgr/network/network_manager.hpp"
 #include "mgr/network/subnet_choice.hpp"
 #include "task/blocking.hpp"
@@ -203,13 +204,20 @@ task::Task<void> NetworkManager::change_ports(std::vector<PortRule> add, std::ve
   {
     auto guard = co_await table_lock_.lock();
     try {
-      co_await run_nft(remove_ports_text(table_, remove) + add_ports_text(table_, add));
+      co_await task::blocking([&] { change_port_elements(table_, remove, add); });
     } catch (const Error& error) {
       spdlog::warn("table {} is not as it should be, and is written anew: {}", table_, error.message());
       failed = true;
     }
   }
   if (failed) co_await write_table();
+  co_await task::blocking([&] {
+    try {
+      forget_flows(remove, add);
+    } catch (const Error& error) {
+      spdlog::warn("flows of datagrams through changed ports go on for a while: {}", error.message());
+    }
+  });
 }
 
 task::Task<void> NetworkManager::tell_names(std::string network_id) {

@@ -1,5 +1,6 @@
 """Networks: addresses, published ports, names, isolation, and what stays and goes on the host."""
 
+import contextlib
 import json
 import os
 import socket
@@ -152,22 +153,39 @@ def test_a_published_port_is_reached_from_the_host_and_from_outside(daemon, outs
     assert "0.0.0.0:8080->80/tcp" in listed and "127.0.0.1:8081->80/tcp" in listed
 
 
-def test_udp_ranges_random_ports_and_publish_all(daemon):
-    echo = run(daemon, SLEEP, "-p", "7000:7000/udp")
-    with (subprocess.Popen([*in_network_of(daemon, echo), "/usr/bin/python3", "-c", UDP_ECHO]) as server,
-          socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock):
-        sock.settimeout(0.2)
-
-        def answered():
-            sock.sendto(b"ping", ("127.0.0.1", 7000))
-            try:
-                return sock.recv(10) == b"ping"
-            except OSError:
-                return False
+@contextlib.contextmanager
+def udp_echo(daemon, port):
+    """A container whose port 7000/udp answers, published as `port`."""
+    container = run(daemon, SLEEP, "-p", f"{port}:7000/udp")
+    with subprocess.Popen([*in_network_of(daemon, container), "/usr/bin/python3", "-c", UDP_ECHO]) as server:
         try:
-            eventually(answered, what="an echo")
+            yield container
         finally:
             server.kill()
+
+
+def echoed(sock, port):
+    sock.sendto(b"ping", ("127.0.0.1", port))
+    try:
+        return sock.recv(10) == b"ping"
+    except OSError:
+        return False
+
+
+def test_datagrams_of_one_client_go_on_to_the_next_container(daemon):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.settimeout(0.2)
+        echoed(sock, 7000)  # nobody is there yet, and the kernel remembers that
+        with udp_echo(daemon, 7000) as first:
+            eventually(lambda: echoed(sock, 7000), what="an echo")
+            old = address(daemon, first)
+            daemon.docker("rm", "-f", first)
+        assert address(daemon, run(daemon, SLEEP)) == old
+        with udp_echo(daemon, 7000):
+            eventually(lambda: echoed(sock, 7000), what="an echo of the next container")
+
+
+def test_ranges_random_ports_and_publish_all(daemon):
     ranges = run(daemon, SLEEP, "-p", "7100-7102:80-82", "-p", "7110-7119:90")
     ports = inspect(daemon, ranges)["NetworkSettings"]["Ports"]
     assert [ports[f"{port}/tcp"][0]["HostPort"] for port in (80, 81, 82, 90)] == ["7100", "7101", "7102", "7110"]
@@ -179,7 +197,7 @@ def test_udp_ranges_random_ports_and_publish_all(daemon):
     assert set(numbers) == {"80/tcp", "53/udp", "81/tcp"} and all(number >= 32768 for number in numbers.values())
     assert served(f"http://127.0.0.1:{numbers['80/tcp']}/")
     assert daemon.docker("port", everything, "80").stdout.strip() == f"0.0.0.0:{numbers['80/tcp']}"
-    daemon.docker("rm", "-f", echo, ranges, second, everything)
+    daemon.docker("rm", "-f", ranges, second, everything)
 
 
 def test_a_port_conflict_is_refused_and_leaves_nothing_half_done(daemon):
