@@ -104,6 +104,10 @@ class ContainerManager {
   // Removes all that are not running and that `wanted` lets through. One prune at a time.
   task::Task<PrunedContainers> prune(std::function<bool(const ContainerSnapshot&)> wanted);
 
+  // Called with the id of each container that is removed, on the task that removes it; may not block.
+  // REQUIRES: nothing runs yet, or nothing any more.
+  void set_on_removed(std::function<void(const std::string& id)> on_removed) { on_removed_ = std::move(on_removed); }
+
   // The container's files, in its own namespace or in one made for the purpose. Waits for a start, stop or removal
   // that goes on. Errors: kConflict where it is being removed.
   task::Task<FileAccess> open_files(std::shared_ptr<Container> container, FilesView view);
@@ -199,6 +203,7 @@ class ContainerManager {
   ContainerStore& store_;
   NetworkManager& networks_;
   EventBus& events_;
+  std::function<void(const std::string& id)> on_removed_;
 
   std::atomic<std::uint64_t> generation_{1};
   std::atomic<bool> stopping_{false};  // the daemon ends: nothing is started again

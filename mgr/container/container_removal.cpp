@@ -55,6 +55,7 @@ task::Task<void> ContainerManager::remove(std::shared_ptr<Container> container, 
     throw *failure;
   }
   forget(*container);
+  if (on_removed_) on_removed_(container->id());
   publish(*container, "destroy");
   co_await task::blocking([&] { volumes_.release(container->id(), request.anonymous_volumes); });
   container->tell_removed();

@@ -83,9 +83,11 @@ void require_running(const Container& container) {
 }  // namespace
 
 ExecManager::ExecManager(task::Worker& worker, ContainerManager& containers)
-    : worker_(worker), containers_(containers), scope_("mgr.ExecManager", task::Scope::Kind::kRoot, log_failure) {}
+    : worker_(worker), containers_(containers), scope_("mgr.ExecManager", task::Scope::Kind::kRoot, log_failure) {
+  containers_.set_on_removed([this](const std::string& id) { forget_all_of(id); });
+}
 
-ExecManager::~ExecManager() = default;
+ExecManager::~ExecManager() { containers_.set_on_removed({}); }
 
 std::shared_ptr<Exec> ExecManager::create(std::shared_ptr<Container> container, ExecConfig config) {
   require_running(*container);
@@ -233,6 +235,17 @@ std::vector<std::string> ExecManager::ids_of(const std::string& container_id) co
     if (exec->container()->id() == container_id && !exec->state().exit_code) ids.push_back(id);
   }
   return ids;
+}
+
+// Records keep their container, and with it its log's descriptor.
+void ExecManager::forget_all_of(const std::string& container_id) {
+  std::vector<std::shared_ptr<Exec>> forgotten;  // destroyed without the lock
+  const std::lock_guard lock(mutex_);
+  std::erase_if(execs_, [&](const auto& entry) {
+    if (entry.second->container()->id() != container_id) return false;
+    forgotten.push_back(entry.second);
+    return true;
+  });
 }
 
 // REQUIRES: mutex_ held.

@@ -23,7 +23,8 @@ class ContainerManager;
 // Thread:   any.
 // Cancel:   create() does nothing half; a start() whose client leaves goes on.
 // Errors:   Docker's classes and words.
-// Limits:   records of what has ended are kept for kKeptAfterEnd, or until there are more than kEndedMax.
+// Limits:   records of what has ended are kept for kKeptAfterEnd, or until there are more than kEndedMax, or until
+//           the container is removed.
 class ExecManager {
  public:
   static constexpr std::size_t kEndedMax = 1000;
@@ -64,6 +65,7 @@ class ExecManager {
   task::Task<void> run_monitor(std::shared_ptr<Exec> exec, UniqueFd client, task::Sender<Started>& started);
   void note_end(Exec& exec, int exit_code);
   void forget_old();
+  void forget_all_of(const std::string& container_id);
 
   // Constant after construction.
   task::Worker& worker_;

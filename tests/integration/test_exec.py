@@ -1,6 +1,7 @@
 """exec: what it runs, as whom, what comes back, and what is left when somebody leaves."""
 
 import json
+import os
 import random
 import socket
 import time
@@ -75,7 +76,7 @@ def test_output_exit_code_and_record(daemon, container):
     assert record["ProcessConfig"] == {"entrypoint": "sh", "arguments": ["-c", "exit 3"], "tty": False,
                                        "privileged": False, "user": "1000:5"}
     assert containers.inspect(daemon, container)["ExecIDs"] is None
-    assert execs_running(daemon) == []
+    eventually(lambda: execs_running(daemon) == [], what="the end of the monitor")
 
 
 def test_user_directory_environment_and_stdin(daemon):
@@ -130,6 +131,23 @@ def test_events(daemon, container):
 # -- who leaves --
 
 
+def test_a_removed_container_takes_the_records_of_its_execs_along(daemon, container):
+    def open_logs():
+        files = (os.path.join(f"/proc/{daemon.pid}/fd", name) for name in os.listdir(f"/proc/{daemon.pid}/fd"))
+        return [path for path in map(os.readlink, files) if container in path]
+    never_started, ended = create(daemon, container, "true"), create(daemon, container, "true")
+    running = create(daemon, container, "sleep", "1000")
+    read_all(start(daemon, ended)[0])
+    sock, _ = start(daemon, running)
+    eventually(lambda: inspect(daemon, running)["Running"], what="the exec's process")
+    assert open_logs()
+    daemon.http.delete(f"/containers/{container}?force=1").expect(204)
+    assert read_all(sock) == b""
+    for exec_id in (never_started, ended, running):
+        daemon.http.get(f"/exec/{exec_id}/json").expect(404)
+    eventually(lambda: open_logs() == [], what="no descriptor of its log")
+
+
 def test_a_detached_exec_goes_on_and_ends_by_itself(daemon, container):
     daemon.docker("exec", "-d", container, "sh", "-c", "echo lost; sleep 0.3; touch /tmp/done")
     assert len(execs_running(daemon)) == 1
@@ -175,9 +193,12 @@ def test_two_hundred_random_hang_ups_leave_nothing(daemon, container):
     for _ in range(200):
         hang_up_somewhere(daemon, container, chance)
     daemon.leak_check("start_exec", "run_session")
-    # What was left at a terminal has no end of input, and is the container's own; the others end with theirs.
-    daemon.docker("exec", container, "sh", "-c", "kill $(pidof cat) 2>/dev/null; true")
-    eventually(lambda: execs_running(daemon) == [], what="no exec left")
+    # What was left at a terminal has no end of input, and is the container's own; the others end with theirs. The last
+    # may not have come so far yet.
+    def all_ended():
+        daemon.docker("exec", container, "sh", "-c", "kill $(pidof cat) 2>/dev/null; true")
+        return execs_running(daemon) == []
+    eventually(all_ended, what="no exec left")
     eventually(lambda: daemon.fd_count() <= before, what="as many descriptors as before")
     daemon.leak_check("mgr::ExecManager::run")
 
