@@ -1,6 +1,7 @@
 #include "mgr/container/spec_host_facts.hpp"
 
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
@@ -86,7 +87,8 @@ HostFacts read_host_facts() {
   for (const auto& [key, value] : kNetworkSysctls) {
     std::string path = std::string("/proc/sys/") + key;
     std::replace(path.begin() + 10, path.end(), '.', '/');
-    if (exists(path)) facts.default_sysctls[key] = value;
+    // Where they are read-only, as in a container of others, the runtime could not set them either.
+    if (::access(path.c_str(), W_OK) == 0) facts.default_sysctls[key] = value;
   }
   return facts;
 }
