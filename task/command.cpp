@@ -14,6 +14,7 @@ namespace quoll::task {
 namespace {
 
 constexpr auto kReapTimeMax = std::chrono::seconds(10);
+constexpr auto kKillablePoll = std::chrono::milliseconds(5);
 
 struct Pipe {
   UniqueFd read;
@@ -122,6 +123,32 @@ Task<void> run_to_end(Running& running, CommandOptions& options) {
   running.error_output.read_rest();
 }
 
+Task<void> wait_for_exit(Process& process) { co_await process.wait(); }
+
+// Returns once the command may be killed, or has ended.
+Task<void> wait_until_killable(Process& process, const std::function<bool()>& killable) {
+  while (!killable()) {
+    try {
+      co_await with_deadline(kKillablePoll, wait_for_exit(process));
+      co_return;
+    } catch (const Error& error) {
+      if (error.error_class() != ErrorClass::kDeadlineExceeded) throw;
+    }
+  }
+}
+
+Task<void> kill_and_reap(Process& process, const std::function<bool()>& killable) {
+  if (killable) {
+    try {
+      co_await with_deadline(kKillDelayMax, wait_until_killable(process, killable));
+    } catch (const Error&) {
+      // It has had its time.
+    }
+  }
+  process.kill(SIGKILL);
+  co_await process.wait();
+}
+
 Task<CommandResult> run(std::vector<std::string> argv, CommandOptions options) {
   Running running = start(std::move(argv), options);
   std::exception_ptr failure;
@@ -131,8 +158,7 @@ Task<CommandResult> run(std::vector<std::string> argv, CommandOptions options) {
     failure = std::current_exception();
   }
   if (failure) {
-    running.process.kill(SIGKILL);
-    co_await shielded(kReapTimeMax, running.process.wait());
+    co_await shielded(kReapTimeMax, kill_and_reap(running.process, options.killable));
     std::rethrow_exception(failure);
   }
   CommandResult result{co_await running.process.wait(), running.output.take(), running.error_output.take()};

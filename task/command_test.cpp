@@ -40,6 +40,22 @@ TEST_F(CommandTest, passes_input_environment_directory_and_descriptors) {
   EXPECT_EQ(result.standard_output, "input-value\n/usr\n1\n");
 }
 
+TEST_F(CommandTest, one_that_is_not_killable_yet_is_killed_when_it_is) {
+  int asked = 0;
+  CommandOptions options;
+  options.time_limit = std::chrono::milliseconds(1);
+  options.killable = [&asked] { return ++asked == 3; };
+  EXPECT_THROW(test_.run(run_command({"sleep", "1000"}, std::move(options))), Error);
+  EXPECT_EQ(asked, 3);
+}
+
+TEST_F(CommandTest, one_that_is_never_killable_may_end_by_itself) {
+  CommandOptions options;
+  options.time_limit = std::chrono::milliseconds(1);
+  options.killable = [] { return false; };
+  EXPECT_THROW(test_.run(run_command({"sleep", "0.1"}, std::move(options))), Error);
+}
+
 TEST_F(CommandTest, without_input_it_reads_the_end_at_once) {
   EXPECT_EQ(test_.run(run_command({"cat"})).standard_output, "");
 }

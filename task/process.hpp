@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <functional>
 #include <optional>
 #include <string>
 #include <utility>
@@ -84,7 +85,12 @@ struct CommandOptions {
   std::string standard_input;
   std::size_t output_bytes_max = 1 << 20;              // of each stream; what is more is read and dropped
   std::optional<std::chrono::nanoseconds> time_limit;  // nothing: none
+  // Asked every few milliseconds before the command is killed early, until it says true, for kKillDelayMax at most: for
+  // a command that in its first moments makes what nobody else could find. Nothing: it is killed at once.
+  std::function<bool()> killable;
 };
+
+constexpr std::chrono::seconds kKillDelayMax{2};
 
 struct CommandResult {
   ProcessExit exit;
@@ -95,7 +101,7 @@ struct CommandResult {
 
 // Runs a command in a process group of its own, until the command has ended: what it left running may keep its
 // pipes open, but is not waited for.
-// Cancel:   kills the group and reaps the command before Cancelled goes on.
+// Cancel:   kills the group and reaps the command before Cancelled goes on; `killable` may delay that.
 // Errors:   name the program; kDeadlineExceeded after `time_limit`. An exit status is a value, whatever it is.
 Task<CommandResult> run_command(std::vector<std::string> argv, CommandOptions options = {});
 

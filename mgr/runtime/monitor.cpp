@@ -253,14 +253,17 @@ task::Task<ExecOutput> runtime_exec(const RuntimePrograms& programs, const std::
   });
   // The runtime's end is not that of the process it has started: whoever leaves here early ends that one, too.
   struct Killer {
-    ~Killer() {
-      if (!armed) return;
-      int pid = 0;
+    // 0: it has not come so far.
+    int pid() const {
       try {
-        pid = read_pid_file(pid_file);
+        return read_pid_file(pid_file);
       } catch (const Error&) {
-        return;  // it has not come so far
+        return 0;
       }
+    }
+    ~Killer() {
+      const int pid = armed ? this->pid() : 0;
+      if (pid == 0) return;
       const std::string cgroup = read_small_file("/proc/" + std::to_string(pid) + "/cgroup");
       if (cgroup.find(id) != std::string::npos) ::kill(pid, SIGKILL);
     }
@@ -274,6 +277,8 @@ task::Task<ExecOutput> runtime_exec(const RuntimePrograms& programs, const std::
   options.env = program_environment();
   options.output_bytes_max = output_bytes_max;
   options.time_limit = time_limit;
+  // Killed before it has said which process it has started, it would leave that one to run on.
+  options.killable = [&killer] { return killer.pid() > 0; };
   const task::CommandResult result = co_await task::run_command(std::move(argv), std::move(options));
   killer.armed = false;
   const int code = result.exit.signal != 0 ? 128 + result.exit.signal : result.exit.code;

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import time
 import urllib.parse
 
@@ -59,6 +60,34 @@ def test_a_check_that_takes_too_long_is_killed(daemon):
     assert "exceeded timeout (0.2s)" in health(daemon, container)["Log"][0]["Output"]
     # At most the one that runs now.
     eventually(lambda: len(daemon.docker("top", container).stdout.split("sleep 77.7")) <= 2)
+
+
+SLOW_RUNTIME = """#!/bin/bash
+# Starts an exec's process at once, and says its pid half a second later.
+for word; do
+  if [ "$last" = --pid-file ] && [[ $word = */health.pid ]]; then
+    pid_file=$word
+    word=$word.early
+    (sleep 0.5; cp "$pid_file.early" "$pid_file.new" && mv "$pid_file.new" "$pid_file") > /dev/null 2>&1 &
+  fi
+  words+=("$word")
+  last=$word
+done
+exec %s "${words[@]}"
+"""
+
+
+def test_a_check_is_killed_even_before_the_runtime_has_said_what_it_started(make_daemon, tmp_path):
+    slow = tmp_path / "slow-runtime"
+    slow.write_text(SLOW_RUNTIME % shutil.which("runc"))
+    slow.chmod(0o755)
+    daemon = make_daemon(arguments=["--runtime", str(slow)])
+    container = with_check(daemon, ["CMD", "sleep", "77.7"], Timeout=SECOND // 5, Retries=1, Interval=60 * SECOND,
+                           StartPeriod=60 * SECOND, StartInterval=SECOND // 10)
+    eventually(lambda: "sleep 77.7" in daemon.docker("top", container).stdout, what="a check")
+    eventually(lambda: len(health(daemon, container)["Log"]) >= 3, what="three checks")
+    # At most the one that runs now.
+    assert daemon.docker("top", container).stdout.count("sleep 77.7") <= 1
 
 
 def test_a_check_that_cannot_run_is_unhealthy(daemon):
