@@ -82,6 +82,12 @@ ROWS = [
         True),
     Row("attach", "processor time of the daemon for that", "daemon_cpu_s", "s", None, ""),
     Row("memory", "a running container costs, daemon and monitor (PSS)", "mb_each", "MB", 0.6, "≤ 0.6 MB"),
+    Row("pull", "pull of 500 MB in 8 layers, of the speed of `skopeo copy` and `tar xz`", "times", "×", 2,
+        "≥ 2 × skopeo + tar", True),
+    Row("pull", "resident memory during it, at most", "peak_mb", "MB", 60, "≤ 60 MB"),
+    Row("pull", "the same pull again", "again_ms", "ms", 50, "≤ 50 ms"),
+    Row("load", "`docker load` of 500 MB in 8 layers, of the speed of `tar x`", "of_tar", "×", 0.5, "≥ 0.5 × tar x", True),
+    Row("load", "resident memory during it, at most", "peak_mb", "MB", None, ""),
     Row("hold", "dump (debug=2) with the 1,000 followers", "dump_ms", "ms", 10, "≤ 10 ms"),
     Row("hold", "size of that dump", "dump_bytes", "MB", None, "", scale=1e-6),
     *(row for count, ms, others_ms in ((1_000_000, 1000, 1000), (100_000, 100, None)) for row in (

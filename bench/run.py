@@ -22,11 +22,12 @@ import time
 
 import cases
 import engines
+import images
 import report
 import streams
 
 ALL = ["cycle", "parallel", "network", "list", "ping", "idle", "hold", "hangup", "latency", "log", "burst", "copy",
-       "inspect", "exec", "attach", "memory", "tracking", "dump", "observed"]
+       "inspect", "exec", "attach", "memory", "pull", "load", "tracking", "dump", "observed"]
 ROUNDS = 3
 
 
@@ -111,6 +112,8 @@ class Run:
         self.keep("inspect", engine.name, lambda: cases.inspecting(bench, engine))
         self.keep("attach", engine.name, lambda: streams.attach(bench, engine))
         self.keep("memory", engine.name, lambda: streams.container_memory(bench, engine))
+        self.keep("pull", engine.name, lambda: images.pulling(bench, engine))
+        self.keep("load", engine.name, lambda: images.loading(bench, engine))
         if not isinstance(engine, engines.Quoll):
             self.keep("exec", engine.name, lambda: streams.peer_exec(bench, engine))
             self.keep("cycle", engine.name, lambda: cases.cycle(bench, engine, 1, bench.size(20, 5)))
