@@ -61,7 +61,7 @@ Daemon::Daemon(Config config, task::Runtime& runtime, std::vector<task::Worker*>
       root_lock_(lock_directory(config_.root)),
       exec_root_lock_(lock_directory(config_.exec_root)),
       pid_file_(config_.pidfile),
-      images_(config_.root, {.events = &events_}),
+      images_(config_.root, {.on_unflushed = [this] { layer_flusher_.wake(); }, .events = &events_}),
       registry_(config_.registry, images_),
       database_(mgr::Database::open(config_.root + "/state.db", mgr::state_schema())),
       container_store_(*database_),
@@ -129,6 +129,7 @@ task::Task<void> Daemon::start() {
     gops_ = std::make_unique<debug::GopsAgent>(runtime_, debug_worker_, debug::gops_directory());
     spdlog::info("gops agent on 127.0.0.1:{}", gops_->port());
   }
+  layer_flusher_.start(images_);
   co_await task::blocking([this] { volumes_.open(); });
   co_await networks_.open();
   co_await containers_.open();
@@ -152,6 +153,7 @@ task::Task<void> Daemon::stop() {
   co_await containers_.stop(!config_.live_restore);
   if (test_hooks_) co_await test_hooks_->stop();
   co_await networks_.stop();
+  co_await layer_flusher_.stop();
   if (gops_) co_await gops_->stop();
   if (debug_server_) co_await debug_server_->stop(std::chrono::seconds(1));
 }

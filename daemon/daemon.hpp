@@ -17,6 +17,7 @@
 #include "mgr/event/event_bus.hpp"
 #include "mgr/exec/exec_manager.hpp"
 #include "mgr/image/image_store.hpp"
+#include "mgr/image/layer_flusher.hpp"
 #include "mgr/network/network_manager.hpp"
 #include "mgr/network/network_store.hpp"
 #include "mgr/registry/registry_service.hpp"
@@ -53,6 +54,7 @@ class Daemon {
   const UniqueFd exec_root_lock_;
   const PidFile pid_file_;
   mgr::EventBus events_;
+  mgr::LayerFlusher layer_flusher_;
   mgr::ImageStore images_;
   mgr::RegistryService registry_;
   std::unique_ptr<mgr::Database> database_;

@@ -50,6 +50,7 @@ SpooledFile spool_file(TarReader& reader, std::filesystem::path path, const std:
     if (block.offset > end) write_hole(fd.get(), digest, block.offset - end, stop, name);
     write_all(fd.get(), block.bytes, name);
     digest.update(block.bytes);
+    start_writeback(fd.get(), end, block.offset + static_cast<std::int64_t>(block.bytes.size()));
     end = block.offset + static_cast<std::int64_t>(block.bytes.size());
   }
   if (reader.entry().size > end) write_hole(fd.get(), digest, reader.entry().size - end, stop, name);
@@ -58,7 +59,8 @@ SpooledFile spool_file(TarReader& reader, std::filesystem::path path, const std:
 
 }  // namespace
 
-ArchiveSpool spool_archive(ByteSource source, const std::filesystem::path& directory, std::stop_token stop) {
+ArchiveSpool spool_archive(ByteSource source, const std::filesystem::path& directory, std::stop_token stop,
+                           const FileNotice& on_file) {
   ArchiveSpool spool;
   bool at_end = false;
   const ByteSource input = [&](std::span<char> buffer) -> std::size_t {
@@ -80,6 +82,7 @@ ArchiveSpool spool_archive(ByteSource source, const std::filesystem::path& direc
         SpooledFile file = spool_file(reader, directory / std::to_string(count), stop);
         spool.links_.erase(name);
         if (const auto old = spool.files_.find(name); old != spool.files_.end()) ::unlink(old->second.path.c_str());
+        if (on_file) on_file(file);
         spool.files_.insert_or_assign(name, std::move(file));
         break;
       }

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <stop_token>
 #include <string>
@@ -19,6 +20,9 @@ struct SpooledFile {
   std::string digest;  // of those bytes
 };
 
+// Told of each file that is complete. Another of the same name may come later and replace it.
+using FileNotice = std::function<void(const SpooledFile&)>;
+
 // An archive cannot be sought in, and its manifest may come last: so every regular file is kept until the manifest says
 // which are needed.
 //
@@ -32,7 +36,7 @@ class ArchiveSpool {
   const SpooledFile* find(std::string_view name) const;
 
  private:
-  friend ArchiveSpool spool_archive(ByteSource, const std::filesystem::path&, std::stop_token);
+  friend ArchiveSpool spool_archive(ByteSource, const std::filesystem::path&, std::stop_token, const FileNotice&);
 
   std::map<std::string, SpooledFile, std::less<>> files_;
   std::map<std::string, std::string, std::less<>> links_;
@@ -42,6 +46,7 @@ class ArchiveSpool {
 //
 // Cancel:   kCancelled. Errors: kInvalidArgument for garbage or a truncated stream; kResourceExhausted; what `source`
 //           throws. The caller drops the directory.
-ArchiveSpool spool_archive(ByteSource source, const std::filesystem::path& directory, std::stop_token stop);
+ArchiveSpool spool_archive(ByteSource source, const std::filesystem::path& directory, std::stop_token stop,
+                           const FileNotice& on_file = {});
 
 }  // namespace quoll::mgr

@@ -30,6 +30,25 @@ void write_all(int fd, std::span<const char> bytes, std::string_view what) {
   }
 }
 
+void start_writeback(int fd, std::int64_t before, std::int64_t after) {
+  constexpr std::int64_t kStretch = 8LL * 1024 * 1024;
+  if (before / kStretch == after / kStretch) return;
+  const std::int64_t from = before / kStretch * kStretch;
+  // Advice only: an error shows when the file is flushed.
+  ::sync_file_range(fd, from, after / kStretch * kStretch - from, SYNC_FILE_RANGE_WRITE);
+}
+
+void sync_file(int fd, std::string_view what) {
+  if (::fsync(fd) != 0) throw system_error(errno, "sync " + std::string(what));
+}
+
+void sync_files(const std::vector<std::filesystem::path>& paths) {
+  constexpr unsigned kWait = SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER;
+  for (const auto& path : paths) ::sync_file_range(open_file(path, O_RDONLY).get(), 0, 0, SYNC_FILE_RANGE_WRITE);
+  for (const auto& path : paths) ::sync_file_range(open_file(path, O_RDONLY).get(), 0, 0, kWait);
+  for (const auto& path : paths) sync_file(open_file(path, O_RDONLY).get(), path.string());
+}
+
 ByteSource file_source(int fd, std::string what) {
   return [fd, what = std::move(what)](std::span<char> buffer) -> std::size_t {
     while (true) {
@@ -73,7 +92,7 @@ void rename_path(const std::filesystem::path& from, const std::filesystem::path&
 
 void sync_directory(const std::filesystem::path& directory) {
   const UniqueFd fd = open_file(directory, O_RDONLY | O_DIRECTORY);
-  if (::fsync(fd.get()) != 0) throw system_error(errno, "sync " + directory.string());
+  sync_file(fd.get(), directory.string());
 }
 
 void sync_file_system(const std::filesystem::path& path) {
@@ -85,7 +104,7 @@ void replace_file(const std::filesystem::path& path, const std::filesystem::path
   try {
     const UniqueFd fd = open_file(temporary, O_WRONLY | O_CREAT | O_TRUNC);
     write_all(fd.get(), content, temporary.string());
-    if (::fsync(fd.get()) != 0) throw system_error(errno, "sync " + temporary.string());
+    sync_file(fd.get(), temporary.string());
     rename_path(temporary, path);
   } catch (...) {
     ::unlink(temporary.c_str());

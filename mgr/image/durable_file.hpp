@@ -8,6 +8,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "task/unique_fd.hpp"
 
@@ -20,6 +21,17 @@ UniqueFd open_file(const std::filesystem::path& path, int flags, unsigned mode =
 
 // Writes all of `bytes`. Errors: kResourceExhausted on a full disk.
 void write_all(int fd, std::span<const char> bytes, std::string_view what);
+
+// For a file that is being written from `before` to `after`: has the disk begin with each stretch of some megabytes, so
+// that little is left to wait for when the file is flushed.
+void start_writeback(int fd, std::int64_t before, std::int64_t after);
+
+// Waits until the file's content is on the disk.
+void sync_file(int fd, std::string_view what);
+
+// The same of many: their content is waited for before the first is flushed, so that one commit of the file system's
+// journal does for all.
+void sync_files(const std::vector<std::filesystem::path>& paths);
 
 // Errors: kNotFound when there is none; kInvalidArgument when it is larger than `size_max`.
 std::string read_file(const std::filesystem::path& path, std::size_t size_max);

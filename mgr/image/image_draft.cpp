@@ -8,6 +8,7 @@
 
 #include "mgr/image/digest.hpp"
 #include "mgr/image/image_store.hpp"
+#include "mgr/image/layer_directory.hpp"
 #include "mgr/image/layer_unpacker.hpp"
 #include "mgr/image/manifest.hpp"
 #include "mgr/image/store_pin.hpp"
@@ -35,15 +36,6 @@ struct BlobCopy {
     return got;
   }
 };
-
-UniqueFd make_layer_root(const std::filesystem::path& directory) {
-  const auto content = directory / kLayerContent;
-  if (::mkdir(content.c_str(), 0755) != 0) throw system_error(errno, "create " + content.string());
-  UniqueFd root = open_file(content, O_RDONLY | O_DIRECTORY);
-  // Whatever the process's mask is.
-  if (::fchmod(root.get(), 0755) != 0) throw system_error(errno, "set mode of " + content.string());
-  return root;
-}
 
 SpooledFile stored_blob(const ImageStore& store, const std::string& digest) {
   const auto path = store.layout().blob(digest);
@@ -76,12 +68,11 @@ LayerRecord store_layer(ImageStore& store, StorePin& pin, const std::string& par
   const TemporaryDirectory blob_work(store.layout().images_work);
   const TemporaryDirectory layer_work(store.layout().layers_work);
   const auto directory = layer_work.path() / "layer";
-  if (::mkdir(directory.c_str(), 0700) != 0) throw system_error(errno, "create " + directory.string());
   const auto blob_path = blob_work.path() / "blob";
   BlobCopy copy{std::move(tar), open_file(blob_path, O_WRONLY | O_CREAT | O_EXCL), {}};
-  const UniqueFd root = make_layer_root(directory);
+  const UniqueFd root = make_layer_directory(directory);
   const LayerContent content = unpack_layer(std::ref(copy), root.get(), stop);
-  if (::fsync(copy.file.get()) != 0) throw system_error(errno, "sync layer");
+  sync_file(copy.file.get(), "layer");
 
   LayerRecord record;
   record.diff_id = content.diff_id;

@@ -56,6 +56,7 @@ ImageRecord record_from_json(const json& value) {
 std::string ImageIndex::to_json() const {
   json document = {{"version", kVersion}, {"images", json::object()}, {"references", references}};
   for (const auto& [id, record] : images) document["images"][id] = record_to_json(record);
+  if (!unflushed.chains.empty()) document["unflushed"] = {{"boot", unflushed.boot}, {"layers", unflushed.chains}};
   return document.dump(1) + "\n";
 }
 
@@ -70,6 +71,10 @@ ImageIndex ImageIndex::from_json(std::string_view text) try {
     index.images.emplace(id, record_from_json(value));
   }
   index.references = document.at("references").get<std::map<std::string, std::string>>();
+  if (const auto unflushed = document.find("unflushed"); unflushed != document.end()) {
+    index.unflushed.boot = unflushed->at("boot").get<std::string>();
+    for (const json& chain : unflushed->at("layers")) index.unflushed.chains.insert(chain.get<std::string>());
+  }
   std::erase_if(index.references, [&](const auto& each) { return !index.images.contains(each.second); });
   return index;
 } catch (const json::exception& error) {

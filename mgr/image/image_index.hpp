@@ -25,10 +25,17 @@ struct ImageRecord {
   std::string parent;               // the image that this one was made from on this host; empty when none
 };
 
+// Layers that may not be on the disk yet. They are whole as long as the kernel lives that wrote them.
+struct UnflushedLayers {
+  std::string boot;              // the kernel's boot id; empty where there are none
+  std::set<std::string> chains;  // chain ids
+};
+
 // A plain value: the store changes a copy, writes it, and only then takes it over.
 struct ImageIndex {
   std::map<std::string, ImageRecord> images;      // by image id
   std::map<std::string, std::string> references;  // canonical reference to image id
+  UnflushedLayers unflushed;
 
   std::string to_json() const;
 

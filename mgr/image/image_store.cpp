@@ -11,6 +11,7 @@
 
 #include "mgr/event/event_bus.hpp"
 #include "mgr/image/durable_file.hpp"
+#include "mgr/image/layer_directory.hpp"
 #include "mgr/image/load_staging.hpp"
 #include "mgr/image/remove_tree.hpp"
 #include "task/error.hpp"
@@ -66,11 +67,18 @@ ImageStore::ImageStore(std::filesystem::path root, ImageStoreOptions options)
   sweep_strays();
 }
 
-ImageStore::~ImageStore() = default;
+ImageStore::~ImageStore() {
+  try {
+    flush_layers();
+  } catch (const std::exception&) {
+    // The next start sees to those that stay noted.
+  }
+}
 
 void ImageStore::open_index() {
   if (!path_exists(layout_.index)) return;
   index_ = ImageIndex::from_json(read_file(layout_.index, kIndexMax));
+  restore_layers();
   for (const auto& [id, record] : index_.images) {
     if (auto facts = read_facts(id, record)) facts_.emplace(id, std::move(facts));
   }
@@ -164,6 +172,14 @@ std::vector<std::string> ImageStore::damaged() const {
 
 // REQUIRES: mutex_. The index in memory changes only when the one on disk has.
 void ImageStore::commit(ImageIndex next) {
+  next.unflushed = {};
+  for (const std::string& chain : next.used_chains()) {
+    if (unflushed_.contains(chain)) next.unflushed.chains.insert(chain);
+  }
+  if (!next.unflushed.chains.empty()) {
+    next.unflushed.boot = options_.boot_id;
+    if (options_.on_unflushed) options_.on_unflushed();
+  }
   replace_file(layout_.index, layout_.images_work / "references.json", next.to_json());
   index_ = std::move(next);
   sync_directory(layout_.images);
@@ -255,7 +271,7 @@ LoadResult ImageStore::load(const ByteSource& source, std::stop_token stop) {
     std::ranges::move(blobs_of(image.facts.id, image.record), std::back_inserter(blobs));
   }
   try {
-    staging.publish();
+    for (const std::string& chain : staging.publish()) note_unflushed(chain);
     ImageIndex next = index_;
     const ImageIndex before = index_;
     result = apply_load(next, staging);
@@ -290,13 +306,7 @@ Image ImageStore::add_image(const NewImage& image) {
     }
     facts.size += image.layers[i].size;
   }
-  std::unique_lock lock(mutex_);
-  if (!facts_.contains(image.config)) {
-    // Thousands of small files: one flush for all before the index refers to them.
-    lock.unlock();
-    sync_file_system(layout_.layers);
-    lock.lock();
-  }
+  const std::lock_guard lock(mutex_);
   ImageIndex next = index_;
   ImageRecord& record = next.images[image.config];
   if (!facts_.contains(image.config)) record = {image.manifest, image.layers, record.last_tagged, false, image.parent};
@@ -404,6 +414,7 @@ ImageStore::Trash ImageStore::collect(const std::vector<LayerRecord>& layers, co
     if (used_chains.contains(layer.chain_id) || pinned_chains_.contains(layer.chain_id)) continue;
     const auto target = layout_.layers_work / ("removed-" + std::to_string(++trash_count_));
     if (::rename(layout_.layer(layer.chain_id).c_str(), target.c_str()) != 0) continue;
+    unflushed_.erase(layer.chain_id);
     trash.push_back(target);
     freed_bytes_ += layer.size;
   }

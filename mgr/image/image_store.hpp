@@ -54,9 +54,15 @@ struct StoreUsage {
   std::vector<ImageUsage> images;  // as list()
 };
 
+std::string kernel_boot_id();
+
 struct ImageStoreOptions {
   Platform platform = host_platform();  // which image of a multi-platform archive is taken
   std::function<std::chrono::system_clock::time_point()> now = &std::chrono::system_clock::now;
+  // Which start of the kernel this is: what a process wrote and did not flush is there as long as that lasts.
+  std::string boot_id = kernel_boot_id();
+  // Called, under the store's mutex, when layers have come that are to be flushed; none: the destructor flushes them.
+  std::function<void()> on_unflushed = {};
   EventBus* events = nullptr;  // who is told of images that are loaded, tagged, untagged and deleted; none: nobody
 };
 
@@ -65,8 +71,10 @@ struct ImageStoreOptions {
 //   images/references.json    the index; replaced as a whole, and the only thing that makes an image exist
 //   layers/HEX/diff           a layer unpacked, named by its chain id; layers/HEX/layer.json its facts
 //   images/work, layers/work  what is being loaded or removed; emptied at the start
-// Everything is written and flushed before the index names it, and dropped after the index has ceased to. So after a
-// crash at any moment the index is right, and what it does not name is swept at the next start.
+// Everything is written before the index names it, and blobs are flushed; it is dropped after the index has ceased to.
+// So after a crash at any moment the index is right, and what it does not name is swept at the next start. Layers,
+// which are thousands of small files, are flushed behind the answer: the index says which are not yet, and where the
+// kernel has started anew meanwhile, the next start unpacks those again from their blobs.
 //
 // Lifetime: the process's; a second store on the same root is refused.
 // Thread:   all methods from any thread; they block on the disk, so call them on the blocking pool.
@@ -91,8 +99,8 @@ class ImageStore {
   // Errors:   kInvalidArgument for a damaged or false archive; what `source` throws.
   LoadResult load(const ByteSource& source, std::stop_token stop);
 
-  // Makes an image of content that a StorePin of the caller's holds, and moves the references to it. Flushes the layers
-  // first. The same image again takes the references only.
+  // Makes an image of content that a StorePin of the caller's holds, and moves the references to it. The same image
+  // again takes the references only.
   //
   // Errors:   kInvalidArgument where the configuration is none, or does not fit the layers; kInternal where content is
   //           not there.
@@ -136,6 +144,10 @@ class ImageStore {
   // Drops images that were removed by force once no container uses them. Call after a container was removed.
   void release_unused(const ImageUsers& users);
 
+  // Waits until all layers that have come so far are on the disk. Errors: what the file system says; they stay noted
+  // then.
+  void flush_layers();
+
   // Images that the index names but whose files are missing or wrong. They are not listed; loading one again repairs
   // it.
   std::vector<std::string> damaged() const;
@@ -146,6 +158,9 @@ class ImageStore {
 
   void open_index();
   void sweep_strays();
+  void restore_layers();
+  void restore_layer(const LayerRecord& layer, const std::filesystem::path& work) const;
+  void note_unflushed(const std::string& chain_id);
   std::shared_ptr<const Image> read_facts(const std::string& id, const ImageRecord& record) const;
   Image snapshot(const std::string& id) const;
   void commit(ImageIndex next);
@@ -167,6 +182,8 @@ class ImageStore {
   std::map<std::string, std::shared_ptr<const Image>> facts_;  // images in good order, without their references
   std::map<std::string, int> pinned_blobs_;                    // how many pins hold it, by digest
   std::map<std::string, int> pinned_chains_;                   // the same of layers, by chain id
+  std::map<std::string, std::uint64_t> unflushed_;             // chain ids, and which layer of that name it is
+  std::uint64_t unflushed_count_ = 0;
   std::uint64_t trash_count_ = 0;
   std::int64_t freed_bytes_ = 0;  // of all that was ever collected
 };

@@ -1,36 +1,15 @@
 #include "mgr/image/load_staging.hpp"
 
 #include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include <array>
-#include <cerrno>
-#include <nlohmann/json.hpp>
-
-#include "mgr/image/decompressor.hpp"
+#include "mgr/image/layer_directory.hpp"
 #include "mgr/image/layer_unpacker.hpp"
 #include "mgr/image/manifest.hpp"
-#include "mgr/image/tar_reader.hpp"
 #include "task/error.hpp"
 
 namespace quoll::mgr {
 
 namespace {
-
-using nlohmann::json;
-
-constexpr std::size_t kLayerFactsMax = 64 * 1024;
-
-void make_directory(const std::filesystem::path& path, mode_t mode) {
-  if (::mkdir(path.c_str(), mode) != 0) throw system_error(errno, "create " + path.string());
-}
-
-bool is_plain(int blob) {
-  std::array<char, 6> head{};
-  const ssize_t got = ::pread(blob, head.data(), head.size(), 0);
-  return got >= 0 && sniff_compression(std::span(head).first(static_cast<std::size_t>(got))) == Compression::kNone;
-}
 
 [[noreturn]] void refuse_diff_id(const LayerRecord& layer, const std::string& actual) {
   throw Error(ErrorClass::kInvalidArgument,
@@ -43,26 +22,17 @@ bool is_plain(int blob) {
 
 }  // namespace
 
-std::optional<std::int64_t> stored_layer_size(const StoreLayout& layout, std::string_view chain_id) try {
-  const auto directory = layout.layer(chain_id);
-  if (!path_exists(directory / kLayerContent) || !path_exists(directory / kLayerFacts)) return std::nullopt;
-  const json facts = json::parse(read_file(directory / kLayerFacts, kLayerFactsMax), nullptr, false);
-  if (facts.is_object()) {
-    if (const auto size = facts.find("size"); size != facts.end() && size->is_number_integer()) {
-      return size->get<std::int64_t>();
-    }
-  }
-  throw Error(ErrorClass::kInternal, "layer " + std::string(chain_id) + " of the store is damaged");
-} catch (const Error& error) {
-  if (error.error_class() == ErrorClass::kNotFound) return std::nullopt;
-  throw;
-}
-
 LoadStaging::LoadStaging(const StoreLayout& layout, std::stop_token stop)
     : layout_(layout), stop_(std::move(stop)), blob_work_(layout.images_work), layer_work_(layout.layers_work) {}
 
 void LoadStaging::read(ByteSource source, const Platform& platform) {
-  const ArchiveSpool spool = spool_archive(std::move(source), blob_work_.path(), stop_);
+  EarlyUnpacker unpacker(layer_work_.path(), stop_);
+  const ArchiveSpool spool = spool_archive(std::move(source), blob_work_.path(), stop_, [&](const SpooledFile& file) {
+    // What the store has as a blob it mostly has unpacked too.
+    if (!path_exists(layout_.blob(file.digest))) unpacker.add(file);
+  });
+  early_layers_ = unpacker.finish();
+  throw_if_stopped(stop_);
   for (const ArchiveImage& image : read_archive_images(spool, platform)) add_image(image);
 }
 
@@ -103,7 +73,6 @@ bool LoadStaging::has_all_layers() const {
 }
 
 void LoadStaging::prepare_layers() {
-  bool unpacked = false;
   for (StagedImage& image : images_) {
     image.facts.size = 0;
     for (LayerRecord& layer : image.record.layers) {
@@ -113,7 +82,6 @@ void LoadStaging::prepare_layers() {
           layer_sizes_[layer.chain_id] = *size;
         } else {
           unpack(layer);
-          unpacked = true;
         }
       }
       verify(layer);
@@ -121,36 +89,34 @@ void LoadStaging::prepare_layers() {
       image.facts.size += layer.size;
     }
   }
-  // Thousands of small files: one flush for all before anything may refer to them.
+  // Before anything may refer to them. Layers are not waited for: ImageStore::flush_layers().
   throw_if_stopped(stop_);
-  if (unpacked) sync_file_system(layout_.layers);
-  sync_file_system(layout_.images);
+  std::vector<std::filesystem::path> paths;
+  for (const auto& [digest, path] : blobs_) paths.push_back(path);
+  sync_files(paths);
 }
 
 void LoadStaging::unpack(const LayerRecord& layer) try {
-  const auto directory = layer_work_.path() / std::to_string(staged_layers_.size());
-  make_directory(directory, 0700);
-  make_directory(directory / kLayerContent, 0755);
-  const UniqueFd blob = open_file(blobs_.at(layer.blob), O_RDONLY);
-  const UniqueFd root = open_file(directory / kLayerContent, O_RDONLY | O_DIRECTORY);
-  // The process's mask may have taken bits from the layer's root.
-  if (::fchmod(root.get(), 0755) != 0) throw system_error(errno, "set mode of " + directory.string());
-  LayerContent content;
-  // The blob was digested when it was spooled: a plain tar need not be digested again.
-  if (layer.blob == layer.diff_id && is_plain(blob.get())) {
-    content = {layer.diff_id, unpack_plain_layer(file_source(blob.get(), layer.blob), root.get(), stop_)};
-  } else {
-    content = unpack_layer(file_source(blob.get(), layer.blob), root.get(), stop_);
+  EarlyLayer unpacked = take_early(layer);
+  if (unpacked.directory.empty()) {
+    unpacked.directory = layer_work_.path() / std::to_string(staged_layers_.size());
+    unpacked.content = unpack_blob(blobs_.at(layer.blob), layer.blob, unpacked.directory, stop_);
   }
+  const LayerContent& content = unpacked.content;
   if (content.diff_id != layer.diff_id) refuse_diff_id(layer, content.diff_id);
-  const UniqueFd facts = open_file(directory / kLayerFacts, O_WRONLY | O_CREAT | O_EXCL);
-  write_all(facts.get(), json{{"diff_id", layer.diff_id}, {"size", content.size}}.dump(), "layer facts");
+  write_layer_facts(unpacked.directory, layer.diff_id, content.size);
   diff_ids_[layer.blob] = content.diff_id;
   layer_sizes_[layer.chain_id] = content.size;
-  staged_layers_.emplace(layer.chain_id, directory);
+  staged_layers_.emplace(layer.chain_id, std::move(unpacked.directory));
 } catch (const Error& error) {
   if (error.error_class() == ErrorClass::kCancelled || error.message().starts_with("layer ")) throw;
   rethrow_for_layer(layer, error);
+}
+
+// An empty directory where nobody has unpacked it, or another place in the images has taken it.
+EarlyLayer LoadStaging::take_early(const LayerRecord& layer) {
+  auto found = early_layers_.extract(layer.blob);
+  return found ? std::move(found.mapped()) : EarlyLayer{};
 }
 
 void LoadStaging::verify(const LayerRecord& layer) {
@@ -162,7 +128,8 @@ void LoadStaging::verify(const LayerRecord& layer) {
   if (computed->second != layer.diff_id) refuse_diff_id(layer, computed->second);
 }
 
-void LoadStaging::publish() {
+std::vector<std::string> LoadStaging::publish() {
+  std::vector<std::string> moved;
   for (const auto& [digest, path] : blobs_) rename_path(path, layout_.blob(digest));
   for (const auto& [chain, directory] : staged_layers_) {
     const auto target = layout_.layer(chain);
@@ -170,9 +137,10 @@ void LoadStaging::publish() {
     // Only a half of a layer there: somebody has been at the store's files.
     if (path_exists(target)) rename_path(target, layer_work_.path() / ("broken-" + target.filename().string()));
     rename_path(directory, target);
+    moved.push_back(chain);
   }
   sync_directory(layout_.blobs);
-  sync_directory(layout_.layers);
+  return moved;
 }
 
 }  // namespace quoll::mgr

@@ -1,13 +1,10 @@
 #include "mgr/image/store_pin.hpp"
 
 #include <fcntl.h>
-#include <unistd.h>
-
-#include <nlohmann/json.hpp>
 
 #include "mgr/image/durable_file.hpp"
 #include "mgr/image/image_store.hpp"
-#include "mgr/image/load_staging.hpp"
+#include "mgr/image/layer_directory.hpp"
 #include "mgr/image/remove_tree.hpp"
 #include "task/error.hpp"
 
@@ -38,7 +35,7 @@ std::string StorePin::put_blob_text(const std::string& text) {
   const auto path = work.path() / "blob";
   const UniqueFd fd = open_file(path, O_WRONLY | O_CREAT | O_EXCL);
   write_all(fd.get(), text, path.string());
-  if (::fsync(fd.get()) != 0) throw system_error(errno, "sync " + path.string());
+  sync_file(fd.get(), path.string());
   put_blob(digest, path);
   return digest;
 }
@@ -46,14 +43,14 @@ std::string StorePin::put_blob_text(const std::string& text) {
 void StorePin::put_layer(const std::string& chain_id, const std::string& diff_id, std::int64_t size,
                          const std::filesystem::path& directory) {
   if (hold_layer(chain_id)) return;
-  const UniqueFd facts = open_file(directory / kLayerFacts, O_WRONLY | O_CREAT | O_TRUNC);
-  write_all(facts.get(), nlohmann::json{{"diff_id", diff_id}, {"size", size}}.dump(), "layer facts");
+  write_layer_facts(directory, diff_id, size);
   const std::lock_guard lock(store_.mutex_);
   if (stored_layer_size(store_.layout_, chain_id)) return;
   const auto target = store_.layout_.layer(chain_id);
   // Only a half of a layer there: somebody has been at the store's files.
   if (path_exists(target)) rename_path(target, directory / "broken");
   rename_path(directory, target);
+  store_.note_unflushed(chain_id);
 }
 
 void StorePin::release() noexcept {

@@ -10,6 +10,7 @@
 #include <limits>
 #include <string_view>
 
+#include "mgr/image/made_entry.hpp"
 #include "mgr/image/remove_tree.hpp"
 #include "task/error.hpp"
 
@@ -50,14 +51,10 @@ bool may_drop_attribute(std::string_view name, int error) {
   return (error == ENOTSUP || error == EPERM) && name != "security.capability";
 }
 
-// What an entry's descriptor leads to, under a name that follows no link: O_PATH descriptors take no other calls.
-std::string path_of(int fd) { return "/proc/self/fd/" + std::to_string(fd); }
-
-void set_attributes(int fd, const TarEntry& entry) {
-  const std::string path = path_of(fd);
+void set_attributes(const MadeEntry& made, const TarEntry& entry) {
   for (const auto& [key, value] : entry.xattrs) {
     if (is_forbidden_attribute(key)) continue;
-    if (::setxattr(path.c_str(), key.c_str(), value.data(), value.size(), 0) != 0 && !may_drop_attribute(key, errno)) {
+    if (made.set_attribute(key, value) != 0 && !may_drop_attribute(key, errno)) {
       fail(errno, entry.path, "set extended attribute");
     }
   }
@@ -67,6 +64,19 @@ void check_owner(const TarEntry& entry, const TreeOwner& owner) {
   if (owner.uid < 0 || owner.uid > kOwnerMax || owner.gid < 0 || owner.gid > kOwnerMax) {
     refuse(entry.path, "owner out of range");
   }
+}
+
+// Owner first: changing it clears setuid and file capabilities.
+void set_metadata(const MadeEntry& made, const TarEntry& entry, const TreeOwner& owner) {
+  check_owner(entry, owner);
+  const auto uid = static_cast<uid_t>(owner.uid);
+  const auto gid = static_cast<gid_t>(owner.gid);
+  // What is new has our ids mostly, and so have most entries: asking is cheaper than changing.
+  if (!made.is_owned_by(uid, gid) && made.set_owner(uid, gid) != 0) fail(errno, entry.path, "set owner");
+  if (entry.type != TarEntryType::kSymlink && made.set_mode(entry.mode) != 0) fail(errno, entry.path, "set mode");
+  set_attributes(made, entry);
+  const timespec times[2] = {entry.mtime, entry.mtime};
+  if (made.set_times(times) != 0) fail(errno, entry.path, "set time");
 }
 
 UniqueFd open_made(int parent, const std::string& name, const TarEntry& entry) {
@@ -128,26 +138,15 @@ void TreeWriter::make_way(int parent, const std::string& name, const TarEntry& e
   remove_existing(parent, name);
 }
 
-// Owner first: changing it clears setuid and file capabilities.
-void TreeWriter::set_metadata(int fd, const TarEntry& entry) const {
-  const TreeOwner owner = options_.owner.value_or(TreeOwner{entry.uid, entry.gid});
-  check_owner(entry, owner);
-  if (::fchownat(fd, "", static_cast<uid_t>(owner.uid), static_cast<gid_t>(owner.gid), AT_EMPTY_PATH) != 0) {
-    fail(errno, entry.path, "set owner");
-  }
-  if (entry.type != TarEntryType::kSymlink && ::chmod(path_of(fd).c_str(), entry.mode) != 0) {
-    fail(errno, entry.path, "set mode");
-  }
-  if (!entry.xattrs.empty()) set_attributes(fd, entry);
-  const timespec times[2] = {entry.mtime, entry.mtime};
-  if (::utimensat(AT_FDCWD, path_of(fd).c_str(), times, 0) != 0) fail(errno, entry.path, "set time");
+TreeOwner TreeWriter::owner_of(const TarEntry& entry) const {
+  return options_.owner.value_or(TreeOwner{entry.uid, entry.gid});
 }
 
 void TreeWriter::add_root(const TarEntry& entry) {
   if (entry.type != TarEntryType::kDirectory) refuse(entry.path, "the root must be a directory");
   // Into a container, the directory that is copied to is there already, and stays what it is.
   if (!options_.layer) return;
-  set_metadata(root_fd_, entry);
+  set_metadata({root_fd_, MadeEntry::Kind::kOpened}, entry, owner_of(entry));
   directory_times_.push_back({"", entry.mtime});
 }
 
@@ -159,11 +158,9 @@ void TreeWriter::add(const TarEntry& entry, TarReader& reader) {
   if (options_.layer && split.name.starts_with(kWhiteoutPrefix)) return add_whiteout(parent, entry.path, split.name);
   if (entry.type == TarEntryType::kDirectory) return add_directory(parent, path, split.name, entry);
   if (entry.type == TarEntryType::kHardLink) return add_hard_link(parent, path, split.name, entry);
+  if (entry.type == TarEntryType::kFile) return add_file(parent, split.name, entry, reader);
   make_way(parent, split.name, entry);
   switch (entry.type) {
-    case TarEntryType::kFile:
-      add_file(parent, split.name, entry, reader);
-      break;
     case TarEntryType::kSymlink:
       add_symlink(parent, split.name, entry);
       break;
@@ -212,17 +209,22 @@ void TreeWriter::add_directory(int parent, const std::string& path, const std::s
   }
   const UniqueFd directory(::openat(parent, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
   if (!directory) fail(errno, entry.path, "open directory");
-  set_metadata(directory.get(), entry);
+  set_metadata({directory.get(), MadeEntry::Kind::kOpened}, entry, owner_of(entry));
   if (opaque) set_opaque(directory.get(), entry.path);
   directory_times_.push_back({path, entry.mtime});
 }
 
 void TreeWriter::add_file(int parent, const std::string& name, const TarEntry& entry, TarReader& reader) {
-  const UniqueFd file(::openat(parent, name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
+  constexpr int kFlags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
+  UniqueFd file(::openat(parent, name.c_str(), kFlags, 0600));
+  if (!file && errno == EEXIST) {
+    make_way(parent, name, entry);
+    file.reset(::openat(parent, name.c_str(), kFlags, 0600));
+  }
   if (!file) fail(errno, entry.path, "create file");
   try {
     write_content(file.get(), entry, reader);
-    set_metadata(file.get(), entry);
+    set_metadata({file.get(), MadeEntry::Kind::kOpened}, entry, owner_of(entry));
   } catch (...) {
     ::unlinkat(parent, name.c_str(), 0);
     throw;
@@ -231,9 +233,13 @@ void TreeWriter::add_file(int parent, const std::string& name, const TarEntry& e
 
 void TreeWriter::write_content(int file, const TarEntry& entry, TarReader& reader) {
   TarBlock block;
-  while (reader.read_block(block)) write_at(file, block, entry.path);
+  std::int64_t end = 0;
+  while (reader.read_block(block)) {
+    write_at(file, block, entry.path);
+    end = block.offset + static_cast<std::int64_t>(block.bytes.size());
+  }
   // A sparse file may end in a hole.
-  if (::ftruncate(file, entry.size) != 0) fail(errno, entry.path, "set size");
+  if (end != entry.size && ::ftruncate(file, entry.size) != 0) fail(errno, entry.path, "set size");
   if (entry.size > std::numeric_limits<std::int64_t>::max() - size_) refuse(entry.path, "size out of range");
   size_ += entry.size;
 }
@@ -263,7 +269,7 @@ void TreeWriter::add_hard_link(int parent, const std::string& path, const std::s
 void TreeWriter::add_symlink(int parent, const std::string& name, const TarEntry& entry) {
   if (entry.link_target.empty()) refuse(entry.path, "symbolic link without a target");
   if (::symlinkat(entry.link_target.c_str(), parent, name.c_str()) != 0) fail(errno, entry.path, "symbolic link");
-  set_metadata(open_made(parent, name, entry).get(), entry);
+  set_metadata({open_made(parent, name, entry).get(), MadeEntry::Kind::kPathOnly}, entry, owner_of(entry));
 }
 
 void TreeWriter::add_node(int parent, const std::string& name, const TarEntry& entry) {
@@ -272,7 +278,7 @@ void TreeWriter::add_node(int parent, const std::string& name, const TarEntry& e
   if (entry.type == TarEntryType::kBlockDevice) type = S_IFBLK;
   const dev_t device = entry.type == TarEntryType::kFifo ? 0 : makedev(entry.device_major, entry.device_minor);
   if (::mknodat(parent, name.c_str(), type | 0600, device) != 0) fail(errno, entry.path, "make node");
-  set_metadata(open_made(parent, name, entry).get(), entry);
+  set_metadata({open_made(parent, name, entry).get(), MadeEntry::Kind::kPathOnly}, entry, owner_of(entry));
 }
 
 void TreeWriter::finish() {

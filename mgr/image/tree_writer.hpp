@@ -68,7 +68,7 @@ class TreeWriter {
   void add_node(int parent, const std::string& name, const TarEntry& entry);
   void make_way(int parent, const std::string& name, const TarEntry& entry);
   void remove_existing(int parent, const std::string& name);
-  void set_metadata(int fd, const TarEntry& entry) const;
+  TreeOwner owner_of(const TarEntry& entry) const;
 
   int root_fd_;
   const TreeWriterOptions options_;

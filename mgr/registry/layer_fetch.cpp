@@ -1,16 +1,12 @@
 #include "mgr/registry/layer_fetch.hpp"
 
 #include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <atomic>
-#include <cerrno>
-#include <cstring>
 
 #include "mgr/image/digest.hpp"
 #include "mgr/image/durable_file.hpp"
-#include "mgr/image/layer_unpacker.hpp"
+#include "mgr/image/layer_directory.hpp"
 #include "mgr/registry/blob_download.hpp"
 #include "task/byte_pipe.hpp"
 #include "task/combine.hpp"
@@ -19,8 +15,6 @@
 namespace quoll::mgr {
 
 namespace {
-
-constexpr std::int64_t kWritebackBytes = 8 * 1024 * 1024;
 
 // What the task and the thread of one layer work on.
 struct Work {
@@ -35,26 +29,12 @@ struct Work {
   std::atomic<bool> downloaded = false;
 };
 
-UniqueFd make_layer_root(const std::filesystem::path& directory) {
-  const auto content = directory / kLayerContent;
-  if (::mkdir(directory.c_str(), 0700) != 0 || ::mkdir(content.c_str(), 0755) != 0) {
-    throw system_error(errno, "create " + content.string());
-  }
-  UniqueFd root = open_file(content, O_RDONLY | O_DIRECTORY);
-  // The process's mask may have taken bits from the layer's root.
-  if (::fchmod(root.get(), 0755) != 0) throw system_error(errno, "set mode of " + content.string());
-  return root;
-}
-
-// Digests and writes. The disk begins with each stretch at once, so that little is left to wait for at the end.
 void keep(Work& work, std::span<const char> bytes) {
   work.digest.update(bytes);
   write_all(work.file.get(), bytes, work.layer.blob.digest);
   const std::int64_t before = work.written;
   work.written += static_cast<std::int64_t>(bytes.size());
-  if (before / kWritebackBytes != work.written / kWritebackBytes) {
-    ::sync_file_range(work.file.get(), 0, 0, SYNC_FILE_RANGE_WRITE);
-  }
+  start_writeback(work.file.get(), before, work.written);
 }
 
 task::Task<void> take_bytes(Work* work, std::span<const char> bytes) {
@@ -68,7 +48,7 @@ void finish_blob(Work& work) {
     throw Error(ErrorClass::kInvalidArgument, "filesystem layer verification failed for digest " +
                                                   work.layer.blob.digest + ": the content is " + actual);
   }
-  if (::fsync(work.file.get()) != 0) throw system_error(errno, "sync " + work.layer.blob.digest);
+  sync_file(work.file.get(), work.layer.blob.digest);
 }
 
 // What the unpacking half found: a layer, or why the bytes are none.
@@ -114,7 +94,7 @@ LayerContent unpack(Work& work, const std::stop_token& stop) {
   } const end{work.pipe};
   LayerContent content;
   if (layer.unpack) {
-    const UniqueFd root = make_layer_root(layer.layer_directory);
+    const UniqueFd root = make_layer_directory(layer.layer_directory);
     content = unpack_layer(source, root.get(), stop, layer.plain_bytes_max);
   } else {
     content.diff_id = layer_diff_id(source, stop, layer.plain_bytes_max);

@@ -55,8 +55,18 @@ def work_files(daemon):
     return found
 
 
+def unflushed(daemon):
+    """Layers that the index says may not be on the disk."""
+    path = os.path.join(daemon.root, "images/references.json")
+    if not os.path.exists(path):
+        return None
+    with open(path) as file:
+        return json.load(file).get("unflushed")
+
+
 def stored(daemon):
-    """Everything below the image store, with sizes."""
+    """Everything below the image store, with sizes, once the layers are on the disk."""
+    eventually(lambda: not unflushed(daemon), what="all layers on the disk")
     found = {}
     for part in ("images", "layers"):
         for folder, folders, names in os.walk(os.path.join(daemon.root, part)):
@@ -132,6 +142,20 @@ def test_loading_twice_changes_nothing(images, busybox_tar):
     before = stored(images)
     images.load_image(busybox_tar)
     assert stored(images) == before
+
+
+def test_a_layer_is_on_the_disk_a_moment_after_the_load(images, busybox_tar):
+    images.load_image(busybox_tar)
+    eventually(lambda: not unflushed(images), what="all layers on the disk")
+
+
+def test_a_kill_right_behind_the_answer_leaves_the_layers_and_their_flush_to_the_next_start(make_daemon, busybox_tar):
+    daemon = make_daemon(image=False)
+    daemon.load_image(busybox_tar)
+    daemon.kill9()
+    daemon.start()
+    assert containers.logs(daemon, containers.finished(daemon, "echo works")) == b"works\n"
+    eventually(lambda: not unflushed(daemon), what="all layers on the disk")
 
 
 def test_a_chunked_upload_of_unknown_length(images, busybox_tar):
