@@ -30,10 +30,6 @@ json driver_data(const std::vector<std::filesystem::path>& layers) {
 
 }  // namespace
 
-void add_virtual_size(const http::Request& request, const mgr::Image& image, json& into) {
-  if (is_before(request, 44)) into["VirtualSize"] = image.size;
-}
-
 json image_summary_json(const mgr::Image& image) {
   return {{"Id", image.id},
           {"ParentId", image.parent},

@@ -27,9 +27,6 @@ nlohmann::json image_inspect_json(const http::Request& request, const mgr::Image
 // GET /images/{name}/history, the newest step first. `layers` are the image's, base first.
 nlohmann::json image_history_json(const mgr::Image& image, const std::vector<mgr::LayerRecord>& layers);
 
-// What clients before 1.44 know beside the size.
-void add_virtual_size(const http::Request& request, const mgr::Image& image, nlohmann::json& into);
-
 // [{"Untagged": x}, {"Deleted": y}]
 nlohmann::json removed_items_json(const mgr::RemoveResult& result);
 

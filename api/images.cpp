@@ -10,6 +10,7 @@
 #include "api/image_json.hpp"
 #include "api/image_request.hpp"
 #include "api/json_body.hpp"
+#include "api/old_fields.hpp"
 #include "mgr/container/container_manager.hpp"
 #include "mgr/image/image_store.hpp"
 #include "mgr/wall_clock.hpp"
@@ -96,7 +97,7 @@ json list_json(const Api& api, const Request& request, const Filters& filters) {
   for (const mgr::ImageUsage& usage : images) {
     if (!selection.has(usage.image, parents)) continue;
     json entry = image_summary_json(usage.image);
-    add_virtual_size(request, usage.image, entry);
+    add_virtual_size(request, entry);
     if (sizes) entry["SharedSize"] = usage.shared_size;
     if (manifests) entry["Manifests"] = json::array({image_manifest_json(usage, ids_of_users(users, usage.image.id))});
     list.push_back(std::move(entry));

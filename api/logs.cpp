@@ -36,7 +36,7 @@ Task<void> logs_container(Api& api, Request& request, Response& response) {
   if (!container->log()) {
     throw Error(ErrorClass::kNotImplemented, "configured logging driver does not support reading");
   }
-  if (request.query_flag("details")) filter.attributes = mgr::log_attributes(*container->config());
+  if (request.query_flag("details")) filter.attributes = mgr::log_attributes(*container);
   const auto follower = api.containers.logs(*container, filter, request.query_flag("follow"));
   co_await response.start_stream(content_type(request, container->config()->tty));
   while (const auto chunk = co_await follower->next()) co_await response.write(chunk->bytes.view());

@@ -38,8 +38,12 @@ void add_old_container_fields(const http::Request& request, json& inspected) {
   add_absent(inspected["HostConfig"], {{"StorageOpt", nullptr}, {"Sysctls", json::object()}});
 }
 
+void add_virtual_size(const http::Request& request, json& image) {
+  if (is_before(request, 44)) add_absent(image, {{"VirtualSize", image["Size"]}});
+}
+
 void add_old_image_fields(const http::Request& request, json& inspected) {
-  if (is_before(request, 44)) add_absent(inspected, {{"VirtualSize", inspected["Size"]}});
+  add_virtual_size(request, inspected);
   if (is_before(request, 45)) add_absent(inspected, {{"Container", ""}, {"ContainerConfig", empty_config()}});
   if (is_before(request, 50)) add_absent(inspected["Config"], empty_config());
   if (!is_before(request, 25)) return;

@@ -119,8 +119,12 @@ const Route* Router::find_in_tree(const Node& node, std::string_view rest, Searc
   if (const auto child = node.literal.find(segment); child != node.literal.end()) {
     if (const Route* const route = find_in_tree(*child->second, below, search)) return route;
   }
-  if (node.any && !segment.empty()) {
-    search.values[search.depth++] = segment;
+  // Of "//name" the parameter is "/name": a slash that the name itself begins with, as Docker's do.
+  const bool begins_with_slash = segment.empty() && !below.empty();
+  if (node.any && begins_with_slash) take_segment(below);
+  const std::string_view value = rest.substr(1, rest.size() - 1 - below.size());
+  if (node.any && !value.empty() && value != "/") {
+    search.values[search.depth++] = value;
     if (const Route* const route = find_in_tree(*node.any, below, search)) return route;
     --search.depth;
   }

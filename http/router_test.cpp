@@ -55,6 +55,14 @@ TEST_F(router, gives_parameters_by_the_found_routes_names) {
   EXPECT_EQ(ask("/a/1/b/2"), "/a/{id}/b/{name} id=1 name=2");
 }
 
+TEST_F(router, takes_a_slash_that_a_parameter_begins_with) {
+  EXPECT_EQ(ask("/containers/%2Fname/json"), "/containers/{id}/json id=/name");
+  EXPECT_EQ(ask("/containers//name/logs"), "/containers/{id}/logs id=/name");
+  EXPECT_EQ(ask("/containers//json"), "/containers/{other} other=/json");
+  EXPECT_EQ(ask("/a//1/b//2"), "/a/{id}/b/{name} id=/1 name=/2");
+  EXPECT_EQ(ask("/a//x/b/2"), "/a/{id}/b/{name} id=/x name=2");
+}
+
 TEST_F(router, goes_back_where_a_literal_leads_nowhere) {
   EXPECT_EQ(ask("/a/x/b/2"), "/a/{id}/b/{name} id=x name=2");
   EXPECT_EQ(ask("/a/x/b/y"), "/a/x/{other}/y other=b");
@@ -81,7 +89,8 @@ TEST_F(router, decodes_the_path_and_strips_the_version) {
 }
 
 TEST_F(router, answers_404_for_unknown_paths_and_methods) {
-  for (const char* const target : {"/", "/_pin", "/_ping/", "/containers", "/containers//json", "/a/1/b/2/c", "*"}) {
+  for (const char* const target :
+       {"/", "/_pin", "/_ping/", "/containers", "/containers//", "/containers///json", "/a/1/b/2/c", "*"}) {
     EXPECT_EQ(ask(target), "404") << target;
   }
   EXPECT_EQ(ask("/_ping", "PUT"), "404");

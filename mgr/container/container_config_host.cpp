@@ -5,6 +5,7 @@
 #include <regex>
 
 #include "mgr/container/container_config_parse.hpp"
+#include "mgr/container/log_tag.hpp"
 #include "task/error.hpp"
 
 namespace quoll::mgr {
@@ -124,8 +125,12 @@ void apply_log_option(LogConfig& log, const std::string& key, const std::string&
       }
       return;
     }
+    if (key == "tag") {
+      expand_log_tag(value, {});  // refuses what it cannot do
+      return;
+    }
     if ((key == "compress" && value == "false") || (key == "mode" && value == "blocking")) return;
-    constexpr auto kLater = std::to_array<std::string_view>({"compress", "tag", "mode", "max-buffer-size"});
+    constexpr auto kLater = std::to_array<std::string_view>({"compress", "mode", "max-buffer-size"});
     if (std::find(kLater.begin(), kLater.end(), key) != kLater.end()) refuse_unsupported(field);
     refuse_value(field, "unknown log opt '" + key + "' for json-file log driver");
   }

@@ -109,7 +109,7 @@ TEST(container_config, what_is_not_done_yet_is_refused_by_name) {
       {R"("Mounts":[{"Type":"bind","Source":"/a","Target":"/x","BindOptions":{"ReadOnlyForceRecursive":true}}])",
        "HostConfig.Mounts[0].BindOptions.ReadOnlyForceRecursive"},
       {R"("LogConfig":{"Type":"syslog"})", "HostConfig.LogConfig.Type \"syslog\""},
-      {R"("LogConfig":{"Type":"json-file","Config":{"tag":"x"}})", "HostConfig.LogConfig.Config.tag"},
+      {R"("LogConfig":{"Type":"json-file","Config":{"compress":"true"}})", "HostConfig.LogConfig.Config.compress"},
       {R"("DeviceRequests":[{"Count":-1}])", "HostConfig.DeviceRequests"},
       {R"("StorageOpt":{"size":"1G"})", "HostConfig.StorageOpt"},
       {R"("Isolation":"hyperv")", "HostConfig.Isolation \"hyperv\""},

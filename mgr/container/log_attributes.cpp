@@ -3,6 +3,7 @@
 #include <regex>
 
 #include "mgr/container/container_config_parse.hpp"
+#include "mgr/container/log_tag.hpp"
 
 namespace quoll::mgr {
 namespace {
@@ -49,10 +50,24 @@ void add_wanted(const LogConfig& log, const std::string& option, const Attribute
   }
 }
 
+std::string command_of(const ContainerConfig& config) {
+  std::string command;
+  for (const auto& words : {config.entrypoint.value_or(std::vector<std::string>()), config.cmd}) {
+    for (const std::string& word : words) command += (command.empty() ? "" : " ") + word;
+  }
+  return command;
+}
+
 }  // namespace
 
-std::string log_attributes(const ContainerConfig& config) {
+std::string log_attributes(const Container& container) {
+  const ContainerConfig config = *container.config();
   Attributes attributes;
+  if (const auto tag = config.host.log.options.find("tag"); tag != config.host.log.options.end()) {
+    attributes["tag"] = expand_log_tag(
+        tag->second, {container.id(), container.name(), container.image_id(), config.image, command_of(config)});
+    if (attributes["tag"].empty()) attributes.erase("tag");
+  }
   add_wanted(config.host.log, "labels", config.labels, attributes);
   add_wanted(config.host.log, "env", environment_of(config), attributes);
   std::string text;

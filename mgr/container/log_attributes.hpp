@@ -3,12 +3,12 @@
 
 #include <string>
 
-#include "mgr/container/container_config.hpp"
+#include "mgr/container/container.hpp"
 
 namespace quoll::mgr {
 
 // "key=value,key=value " with the characters escaped that URLs escape; a space alone where there is none. From the
-// options `labels`, `labels-regex`, `env` and `env-regex`.
-std::string log_attributes(const ContainerConfig& config);
+// options `labels`, `labels-regex`, `env`, `env-regex` and `tag`, as the container is called now.
+std::string log_attributes(const Container& container);
 
 }  // namespace quoll::mgr

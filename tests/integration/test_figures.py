@@ -140,5 +140,9 @@ def test_logs_with_details(daemon):
         f"MODE=a%2Cb,tier=front+end {word}\n" for word in ("one", "two"))
     stamped = daemon.docker("logs", "-t", "--details", container).stdout.splitlines()
     assert all(re.fullmatch(r"\S+Z MODE=a%2Cb,tier=front\+end (one|two)", line) for line in stamped)
+    tagged = finished(daemon, "echo one", "--log-opt", "tag={{.ImageName}}/{{.Name}}/{{.ID}}", name="tagged")
+    assert daemon.docker("logs", "--details", tagged).stdout == f"tag=busybox%2Ftagged%2F{tagged[:12]} one\n"
+    refused = daemon.docker("run", "--log-opt", "tag={{lower .Name}}", "busybox", check=False)
+    assert refused.returncode == 125 and "{{lower .Name}} is not supported in a log tag" in refused.stderr
     plain = finished(daemon, "echo one")
     assert daemon.docker("logs", "--details", plain).stdout == " one\n"

@@ -231,10 +231,11 @@ def test_who_waits_and_leaves_is_gone(daemon):
 
 def test_a_container_is_found_by_name_id_and_unique_prefix(daemon):
     container = create(daemon, name="here")
-    for reference in ("here", container, container[:12], container[:4]):
+    for reference in ("here", "/here", "%2Fhere", container, container[:12], container[:4]):
         assert daemon.http.get(f"/containers/{reference}/json").expect(200).json()["Id"] == container
     assert inspect(daemon, "here")["Name"] == "/here"
-    assert daemon.docker("inspect", "-f", "{{.Id}}", "here").stdout.strip() == container
+    for reference in ("here", "/here"):
+        assert daemon.docker("inspect", "-f", "{{.Id}}", reference).stdout.strip() == container
 
 
 def test_a_name_wins_over_an_id_s_prefix_and_an_ambiguous_prefix_is_refused(daemon):
