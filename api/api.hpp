@@ -37,7 +37,6 @@ struct DaemonFacts {
   std::string root;          // --root
   std::string runtime_name;  // "crun"
   std::string runtime_path;
-  bool live_restore = true;
   std::vector<std::string> warnings;
 };
 
@@ -52,6 +51,7 @@ struct Api {
   mgr::RegistryService& registry;
   mgr::EventBus& events;
   DaemonFacts facts;
+  std::atomic<bool> live_restore;  // a reload of the configuration may change it
   std::function<std::size_t()> task_count;
   ListCache container_list;
   mgr::AttachRegistry attached;

@@ -164,7 +164,7 @@ json info_json(const Api& api) {
         {"ControlAvailable", false},
         {"Error", ""},
         {"RemoteManagers", nullptr}}},
-      {"LiveRestoreEnabled", api.facts.live_restore},
+      {"LiveRestoreEnabled", api.live_restore.load()},
       {"Isolation", ""},
       {"InitBinary", mgr::init_program().empty() ? "" : "docker-init"},
       {"ContainerdCommit", {{"ID", ""}}},

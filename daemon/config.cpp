@@ -1,5 +1,7 @@
 #include "daemon/config.hpp"
 
+#include <spdlog/spdlog.h>
+
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <charconv>
@@ -96,6 +98,10 @@ std::string key_of_flag(const std::string& flag) {
 }
 
 }  // namespace
+
+void set_log_level(const std::string& level) {
+  spdlog::set_level(spdlog::level::from_str(level == "fatal" ? "critical" : level));
+}
 
 std::optional<Config> read_config(int argc, const char* const* argv) {
   Config config;

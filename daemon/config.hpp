@@ -39,6 +39,9 @@ struct Config {
 // Errors: kInvalidArgument naming the flag, or the file and its key.
 std::optional<Config> read_config(int argc, const char* const* argv);
 
+// REQUIRES: a level that read_config() has let through.
+void set_log_level(const std::string& level);
+
 // Reads daemon.json over `config`. `from_flags` are the keys that flags have set.
 void apply_config_file(Config& config, std::string_view text, const std::vector<std::string>& from_flags);
 

@@ -35,7 +35,6 @@ api::DaemonFacts facts_of(const Config& config, const mgr::RuntimePrograms& prog
   facts.root = config.root;
   facts.runtime_name = base_name(programs.runtime);
   facts.runtime_path = programs.runtime;
-  facts.live_restore = config.live_restore;
   if (mgr::find_aardvark().empty()) {
     facts.warnings.emplace_back("WARNING: containers do not find each other by name: aardvark-dns is not installed");
   }
@@ -58,6 +57,7 @@ Daemon::Daemon(Config config, task::Runtime& runtime, std::vector<task::Worker*>
       runtime_(runtime),
       serving_(std::move(serving)),
       debug_worker_(debug),
+      shutdown_timeout_s_(config_.shutdown_timeout_s),
       root_lock_(lock_directory(config_.root)),
       exec_root_lock_(lock_directory(config_.exec_root)),
       pid_file_(config_.pidfile),
@@ -86,6 +86,7 @@ Daemon::Daemon(Config config, task::Runtime& runtime, std::vector<task::Worker*>
            .registry = registry_,
            .events = events_,
            .facts = facts_of(config_, containers_.programs(), networks_),
+           .live_restore = config_.live_restore,
            .task_count = [&runtime] { return runtime.task_count(); }} {
   api::add_api_routes(router_, api_);
   if (config_.debug_on_hosts) debug::add_debug_routes(router_, runtime_, debug_sources());
@@ -141,8 +142,23 @@ task::Task<void> Daemon::start() {
   containers_.restart_containers();
 }
 
+void Daemon::reload(const Config& config) {
+  set_log_level(config.log_level);
+  shutdown_timeout_s_ = config.shutdown_timeout_s;
+  api_.live_restore = config.live_restore;
+  char host_name[256] = "";
+  ::gethostname(host_name, sizeof host_name - 1);
+  events_.publish({.type = "daemon",
+                   .action = "reload",
+                   .actor_id = api_.facts.id,
+                   .attributes = {{"name", host_name},
+                                  {"log-level", config.log_level},
+                                  {"shutdown-timeout", std::to_string(config.shutdown_timeout_s)},
+                                  {"live-restore", config.live_restore ? "true" : "false"}}});
+}
+
 task::Task<void> Daemon::stop() {
-  const auto grace = std::chrono::seconds(config_.shutdown_timeout_s);
+  const auto grace = std::chrono::seconds(shutdown_timeout_s_);
   containers_.release_clients();
   api_.attached.release();
   events_.release();
@@ -150,7 +166,7 @@ task::Task<void> Daemon::stop() {
   for (const auto& server : servers_) stops.push_back(server->stop(grace));
   co_await task::when_all(std::move(stops));
   co_await execs_.stop();
-  co_await containers_.stop(!config_.live_restore);
+  co_await containers_.stop(!api_.live_restore);
   if (test_hooks_) co_await test_hooks_->stop();
   co_await networks_.stop();
   co_await layer_flusher_.stop();

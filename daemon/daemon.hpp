@@ -37,6 +37,9 @@ class Daemon {
   ~Daemon();
 
   task::Task<void> start();
+  // Takes over what can be changed while it runs (log level, shutdown timeout, live-restore), and tells of it by an
+  // event. Everything else of `config` is for the next start.
+  void reload(const Config& config);
   // Refuses new work, lets requests end, stops containers where that is configured, and leaves the rest running.
   task::Task<void> stop();
 
@@ -49,6 +52,7 @@ class Daemon {
   task::Runtime& runtime_;
   const std::vector<task::Worker*> serving_;
   task::Worker& debug_worker_;
+  int shutdown_timeout_s_;
 
   const UniqueFd root_lock_;
   const UniqueFd exec_root_lock_;

@@ -12,6 +12,8 @@ import socket
 import stat
 import subprocess
 import threading
+import time
+import urllib.parse
 
 import pytest
 
@@ -322,6 +324,38 @@ def test_either_runtime_can_be_chosen(make_daemon, runtime):
 
 
 # -- sockets and signals --
+
+
+def test_sighup_reads_the_configuration_again_and_tells_of_it(make_daemon):
+    daemon = make_daemon(image=False, config={"live-restore": True})
+    since = time.time()
+
+    def reload(text):
+        with open(os.path.join(daemon.base, "daemon.json"), "w") as file:
+            file.write(text)
+        os.kill(daemon.pid, signal.SIGHUP)
+
+    def reloads():
+        query = urllib.parse.urlencode({"since": since, "until": time.time(), "filters": '{"daemon":["%s"]}' % identity})
+        return [json.loads(line) for line in daemon.http.get(f"/events?{query}").expect(200).text.splitlines()]
+
+    info = daemon.http.get("/info").expect(200).json()
+    identity = info["ID"]
+    assert info["LiveRestoreEnabled"]
+    reload('{"live-restore": false, "shutdown-timeout": 3}')
+    [event] = eventually(reloads, what="the event")
+    assert (event["Type"], event["Action"], event["Actor"]["ID"]) == ("daemon", "reload", identity)
+    assert event["Actor"]["Attributes"] == {"name": info["Name"], "log-level": "debug", "live-restore": "false",
+                                            "shutdown-timeout": "3"}
+    assert not daemon.http.get("/info").expect(200).json()["LiveRestoreEnabled"]
+    # One that is wrong changes nothing, and the daemon goes on.
+    for text in ("{", '{"live-restore": true, "no-such-key": 1}', '{"log-level": "loud"}'):
+        offset = daemon.log_size()
+        reload(text)
+        eventually(lambda offset=offset: "the configuration stays as it is: " in daemon.log_tail(offset), what="a complaint")
+    assert len(reloads()) == 1 and not daemon.http.get("/info").expect(200).json()["LiveRestoreEnabled"]
+    reload("{}")
+    eventually(lambda: daemon.http.get("/info").expect(200).json()["LiveRestoreEnabled"], what="the default")
 
 
 def test_a_stale_socket_and_pid_file_are_replaced(make_daemon):
