@@ -5,7 +5,7 @@
 #include "api/handlers.hpp"
 #include "api/image_request.hpp"
 #include "api/json_body.hpp"
-#include "mgr/base64.hpp"
+#include "http/base64.hpp"
 #include "mgr/container/container_manager.hpp"
 #include "mgr/container/user_lookup.hpp"
 #include "mgr/files/container_copy.hpp"
@@ -38,7 +38,7 @@ void set_stat_header(Response& response, const mgr::PathStat& stat) {
                             {"mtime", mgr::rfc3339_nano(stat.mtime_ns)},
                             {"linkTarget", stat.link_target}};
   response.set_header("X-Docker-Container-Path-Stat",
-                      mgr::to_base64(json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)));
+                      http::to_base64(json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)));
 }
 
 mgr::ExtractOptions extract_options(const Request& request, const mgr::Container& container, const FileAccess& files) {

@@ -125,6 +125,25 @@ void declare(CLI::App& app, LoadOptions& options) {
                  "an archive of docker save or an OCI layout; standard input if none is given");
 }
 
+void declare(CLI::App& app, PullOptions& options) {
+  app.add_option("--platform", options.platform, "of an image for many, as in linux/arm64");
+  app.add_option("IMAGE", options.image, "name, name:tag or name@digest")->required();
+}
+
+void declare(CLI::App& app, PushOptions& options) {
+  app.add_option("IMAGE", options.image, "name or name:tag")->required();
+}
+
+void declare(CLI::App& app, LoginOptions& options) {
+  app.add_option("-u,--username", options.user, "who we are there")->required();
+  app.add_flag("--password-stdin", options.password_from_input, "the password comes on standard input")->required();
+  app.add_option("SERVER", options.server, "host or host:port; Docker Hub if none is given");
+}
+
+void declare(CLI::App& app, LogoutOptions& options) {
+  app.add_option("SERVER", options.server, "host or host:port; Docker Hub if none is given");
+}
+
 void declare(CLI::App& app, RemoveImageOptions& options) {
   app.add_flag("-f,--force", options.force, "though a stopped container uses it");
   add_names(app, "IMAGE", options.images);
@@ -161,6 +180,10 @@ void add_commands(CLI::App& app, Command& into) {
   add_command<WaitOptions>(app, into, "wait", "wait until containers have ended, and print their exit codes");
   add_command<ImagesOptions>(app, into, "images", "list images");
   add_command<LoadOptions>(app, into, "load", "load images from an archive");
+  add_command<PullOptions>(app, into, "pull", "download an image from a registry");
+  add_command<PushOptions>(app, into, "push", "upload an image to its registry");
+  add_command<LoginOptions>(app, into, "login", "have a registry check who we are, and keep that for pull and push");
+  add_command<LogoutOptions>(app, into, "logout", "forget who we are at a registry");
   add_command<RemoveImageOptions>(app, into, "rmi", "remove images");
   add_command<VersionOptions>(app, into, "version", "the versions of quoll and of the daemon");
   add_command<InfoOptions>(app, into, "info", "what the daemon says of itself and its host");

@@ -110,6 +110,21 @@ struct ImagesOptions {
 struct LoadOptions {
   std::string file;  // empty: standard input
 };
+struct PullOptions {
+  std::string platform;  // empty: the host's
+  std::string image;
+};
+struct PushOptions {
+  std::string image;
+};
+struct LoginOptions {
+  std::string user;
+  bool password_from_input = false;
+  std::string server;  // empty: Docker Hub
+};
+struct LogoutOptions {
+  std::string server;  // the same
+};
 struct RemoveImageOptions {
   bool force = false;
   std::vector<std::string> images;
@@ -120,8 +135,8 @@ struct InfoOptions {};
 
 using Command = std::variant<std::monostate, StackOptions, TasksOptions, TreeOptions, TopOptions, LeaksOptions,
                              StatsOptions, RunOptions, ExecOptions, AttachOptions, PsOptions, LogsOptions, StopOptions,
-                             KillOptions, RemoveOptions, WaitOptions, ImagesOptions, LoadOptions, RemoveImageOptions,
-                             VersionOptions, InfoOptions>;
+                             KillOptions, RemoveOptions, WaitOptions, ImagesOptions, LoadOptions, PullOptions,
+                             PushOptions, LoginOptions, LogoutOptions, RemoveImageOptions, VersionOptions, InfoOptions>;
 
 struct Arguments {
   std::string host;

@@ -53,6 +53,12 @@ task::Task<int> execute(Context& context, const ImagesOptions& options);
 task::Task<int> execute(Context& context, const LoadOptions& options);
 task::Task<int> execute(Context& context, const RemoveImageOptions& options);
 
+// registry_commands.cpp
+task::Task<int> execute(Context& context, const PullOptions& options);
+task::Task<int> execute(Context& context, const PushOptions& options);
+task::Task<int> execute(Context& context, const LoginOptions& options);
+task::Task<int> execute(Context& context, const LogoutOptions& options);
+
 // system_commands.cpp
 task::Task<int> execute(Context& context, const VersionOptions& options);
 task::Task<int> execute(Context& context, const InfoOptions& options);

@@ -1,12 +1,11 @@
 #include "mgr/registry/registry_auth.hpp"
 
-#include <openssl/evp.h>
-
 #include <algorithm>
 #include <cctype>
 #include <nlohmann/json.hpp>
 #include <vector>
 
+#include "http/base64.hpp"
 #include "mgr/image/image.hpp"
 #include "task/error.hpp"
 
@@ -22,28 +21,9 @@ constexpr std::size_t kHeaderMax = 64 * 1024;
 
 std::string decode_base64(std::string_view text) {
   if (text.size() > kHeaderMax) refuse();
-  std::string standard(text.substr(0, text.find('=')));
-  std::ranges::replace(standard, '-', '+');
-  std::ranges::replace(standard, '_', '/');
-  const std::size_t padding = (4 - standard.size() % 4) % 4;
-  if (padding == 3) refuse();
-  standard.append(padding, '=');
-  std::string bytes(standard.size() / 4 * 3, '\0');
-  const int count =
-      ::EVP_DecodeBlock(reinterpret_cast<unsigned char*>(bytes.data()),
-                        reinterpret_cast<const unsigned char*>(standard.data()), static_cast<int>(standard.size()));
-  if (count < 0) refuse();
-  bytes.resize(static_cast<std::size_t>(count) - padding);
-  return bytes;
-}
-
-std::string encode_base64(std::string_view bytes) {
-  std::string text((bytes.size() + 2) / 3 * 4 + 1, '\0');
-  const int count =
-      ::EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()),
-                        reinterpret_cast<const unsigned char*>(bytes.data()), static_cast<int>(bytes.size()));
-  text.resize(static_cast<std::size_t>(count));
-  return text;
+  auto bytes = http::from_base64(text);
+  if (!bytes) refuse();
+  return std::move(*bytes);
 }
 
 RegistryCredentials credentials_of(const json& value) {
@@ -85,7 +65,7 @@ std::map<std::string, RegistryCredentials> parse_auth_config(std::string_view he
 }
 
 std::string basic_authorization(const RegistryCredentials& credentials) {
-  return "Basic " + encode_base64(credentials.username + ":" + credentials.password);
+  return "Basic " + http::to_base64(credentials.username + ":" + credentials.password);
 }
 
 std::string AuthChallenge::parameter(const std::string& name) const {

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
-#include "mgr/base64.hpp"
+#include "http/base64.hpp"
 #include "mgr/image/durable_file.hpp"
 #include "task/error.hpp"
 
@@ -36,7 +36,7 @@ void SeccompFilters::learn(std::string profile, const std::string& state_directo
     spdlog::debug("container {}: no compiled filter: {}", id, error.message());
   }
   if (filter.empty() || filter.size() % kInstructionBytes != 0) return;
-  std::string text = to_base64(filter);
+  std::string text = http::to_base64(filter);
   std::lock_guard lock(mutex_);
   if (std::ranges::find(filters_, profile, &std::pair<std::string, std::string>::first) != filters_.end()) return;
   if (filters_.size() >= kProfilesMax) filters_.pop_front();

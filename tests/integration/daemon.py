@@ -153,10 +153,11 @@ class Daemon:
         options = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **kwargs}
         return subprocess.Popen(["docker", *arguments], env=self.docker_env(), **options)
 
-    def quoll(self, *arguments, check=True, timeout=60):
+    def quoll(self, *arguments, check=True, timeout=60, input=None):
         """Runs the operator's tool against this daemon."""
+        stdin = {"stdin": subprocess.DEVNULL} if input is None else {"input": input}
         done = subprocess.run([QUOLL, "--host", f"unix://{self.socket_path}", *arguments], timeout=timeout, text=True,
-                              stdin=subprocess.DEVNULL, capture_output=True)
+                              env=self.docker_env(), capture_output=True, **stdin)
         assert not check or done.returncode == 0, f"quoll {' '.join(arguments)}: {done.returncode}: {done.stderr}"
         return done
 

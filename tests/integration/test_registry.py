@@ -193,6 +193,18 @@ def test_push_of_an_archive_without_a_manifest(images, make_registry):
     assert f"An image does not exist locally with the tag: {registry.name}/nothing" in missing.stderr
 
 
+def test_quoll_pulls_and_pushes(images, make_registry, tmp_path):
+    registry, image = make_registry(), sample()
+    fill(registry, tmp_path, "app:latest", image)
+    lines = images.quoll("pull", f"{registry.name}/app").stdout.splitlines()
+    assert lines[0] == "latest: Pulling from app"
+    assert sum(line.endswith(": Pull complete") for line in lines) == 2
+    assert lines[-1] == f"Status: Downloaded newer image for {registry.name}/app:latest"
+    assert sum("Layer already exists" in line for line in images.quoll("push", f"{registry.name}/app").stdout.splitlines()) == 2
+    refused = images.quoll("pull", f"{registry.name}/nothing", check=False)
+    assert refused.returncode == 1 and "manifest unknown" in refused.stderr
+
+
 # -- who we are --
 
 def test_login_and_a_registry_that_asks_for_it(images, make_registry, tmp_path):
@@ -207,6 +219,27 @@ def test_login_and_a_registry_that_asks_for_it(images, make_registry, tmp_path):
     images.docker("pull", f"{registry.name}/app:1")
     load(images, sample(b"2"), f"{registry.name}/app:2")
     images.docker("push", f"{registry.name}/app:2")
+
+
+def test_quoll_logs_in_where_docker_finds_it_and_the_other_way_round(images, make_registry, tmp_path):
+    registry = make_registry(auth=True)
+    fill(registry, tmp_path, "app:1", sample(), f"--dest-creds={USER}:{PASSWORD}")
+    name = f"{registry.name}/app:1"
+    kept = os.path.join(images.docker_env()["DOCKER_CONFIG"], "config.json")
+    refused = images.quoll("pull", name, check=False)
+    assert refused.returncode == 1 and "no basic auth credentials" in refused.stderr
+    wrong = images.quoll("login", "-u", USER, "--password-stdin", registry.name, input="wrong", check=False)
+    assert wrong.returncode == 1 and "unauthorized" in wrong.stderr and not os.path.exists(kept)
+    assert images.quoll("login", "-u", USER, "--password-stdin", registry.name, input=PASSWORD).stdout == "Login Succeeded\n"
+    assert json.load(open(kept))["auths"] == {registry.name: {"auth": base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()}}
+    images.quoll("pull", name)
+    images.docker("rmi", name)
+    images.docker("pull", name)  # with what quoll has written
+    images.quoll("push", name)
+    images.quoll("logout", registry.name)
+    assert images.quoll("push", name, check=False).returncode == 1
+    images.docker("login", "-u", USER, "--password-stdin", registry.name, input=PASSWORD)
+    images.quoll("push", name)  # with what docker has written
 
 
 def test_distribution(images, make_registry, tmp_path):
