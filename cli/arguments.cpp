@@ -16,8 +16,22 @@ void add_repeated(CLI::App& app, const char* names, std::vector<std::string>& in
   app.add_option(names, into, help)->allow_extra_args(false);
 }
 
-void add_names(CLI::App& app, const char* name, std::vector<std::string>& into) {
+// One name, or several where `into` is a list.
+template <typename T>
+void add_names(CLI::App& app, const char* name, T& into) {
   app.add_option(name, into, "name, id, or the beginning of an id")->required();
+}
+
+// What a container's first process and a further one are given alike.
+template <typename Options>
+void add_process(CLI::App& app, Options& options, const char* detach_help) {
+  app.prefix_command();
+  app.add_flag("-d,--detach", options.detach, detach_help);
+  app.add_flag("-i,--interactive", options.interactive, "give it this standard input");
+  app.add_flag("-t,--tty", options.tty, "give it a terminal");
+  add_repeated(app, "-e,--env", options.env, "set a variable: K=V, or K for its value here");
+  app.add_option("-w,--workdir", options.working_directory, "where it starts");
+  app.add_option("-u,--user", options.user, "as whom: NAME|UID[:GROUP|GID]");
 }
 
 void add_pid(CLI::App& app, int& pid) {
@@ -52,35 +66,23 @@ void declare(CLI::App& app, StatsOptions& options) { add_pid(app, options.pid); 
 // IMAGE and what follows are taken as they stand, from what the parser leaves over: options among them are the
 // command's own, and the library's special readings of "[a,b]" and "{}" do not apply.
 void declare(CLI::App& app, RunOptions& options) {
-  app.prefix_command();
+  add_process(app, options, "start it, print its id and leave it running");
   app.footer("IMAGE [COMMAND [ARGUMENT...]] end the line: what follows IMAGE is the container's.");
-  app.add_flag("-d,--detach", options.detach, "start it, print its id and leave it running");
   app.add_flag("--rm", options.remove, "remove it when it has ended");
-  app.add_flag("-i,--interactive", options.interactive, "give it this standard input");
-  app.add_flag("-t,--tty", options.tty, "give it a terminal");
   app.add_option("--name", options.name, "its name");
-  add_repeated(app, "-e,--env", options.env, "set a variable: K=V, or K for its value here");
   add_repeated(app, "-v,--volume", options.binds, "mount a path of the host: SOURCE:TARGET[:ro]");
-  app.add_option("-w,--workdir", options.working_directory, "where it starts");
-  app.add_option("-u,--user", options.user, "as whom: NAME|UID[:GROUP|GID]");
   app.add_option("--network", options.network, "bridge, none, host or container:NAME");
 }
 
 void declare(CLI::App& app, ExecOptions& options) {
-  app.prefix_command();
+  add_process(app, options, "start it and leave it running");
   app.footer("CONTAINER COMMAND [ARGUMENT...] end the line.");
-  app.add_flag("-d,--detach", options.detach, "start it and leave it running");
-  app.add_flag("-i,--interactive", options.interactive, "give it this standard input");
-  app.add_flag("-t,--tty", options.tty, "give it a terminal");
   app.add_flag("--privileged", options.privileged, "give it every right that the daemon has");
-  add_repeated(app, "-e,--env", options.env, "set a variable: K=V, or K for its value here");
-  app.add_option("-w,--workdir", options.working_directory, "where it starts");
-  app.add_option("-u,--user", options.user, "as whom: NAME|UID[:GROUP|GID]");
 }
 
 void declare(CLI::App& app, AttachOptions& options) {
   app.add_flag("--no-stdin", options.no_stdin, "look on only");
-  app.add_option("CONTAINER", options.container, "name, id, or the beginning of an id")->required();
+  add_names(app, "CONTAINER", options.container);
 }
 
 void declare(CLI::App& app, PsOptions& options) {
@@ -95,7 +97,7 @@ void declare(CLI::App& app, LogsOptions& options) {
   app.add_option("-n,--tail", options.tail, "the last N lines only")->capture_default_str();
   app.add_option("--since", options.since, "from then on: 10m, 2024-05-01T12:00:00Z, seconds since 1970");
   app.add_option("--until", options.until, "up to then, in the same forms");
-  app.add_option("CONTAINER", options.container, "name, id, or the beginning of an id")->required();
+  add_names(app, "CONTAINER", options.container);
 }
 
 void declare(CLI::App& app, StopOptions& options) {
@@ -193,20 +195,18 @@ void add_commands(CLI::App& app, Command& into) {
   throw CommandFailure(is_run ? kExitDaemonFailed : 1, message);
 }
 
-void take_image_and_command(std::vector<std::string> rest, RunOptions& options) {
-  if (rest.empty() || rest.front().empty()) refuse(true, "run: no image given (see quoll run --help)");
-  if (rest.front().front() == '-') refuse(true, "run: unknown option " + rest.front() + " (see quoll run --help)");
-  options.image = std::move(rest.front());
-  options.command.assign(std::make_move_iterator(rest.begin() + 1), std::make_move_iterator(rest.end()));
-}
-
-void take_container_and_command(std::vector<std::string> rest, ExecOptions& options) {
-  if (!rest.empty() && rest.front().starts_with("-")) {
-    refuse(false, "exec: unknown option " + rest.front() + " (see quoll exec --help)");
+// The name of an image or a container, and the command behind it.
+void take_name_and_command(std::vector<std::string> rest, bool is_run, std::string& name,
+                           std::vector<std::string>& command) {
+  const std::string verb = is_run ? "run" : "exec";
+  const std::string see = " (see quoll " + verb + " --help)";
+  if (!rest.empty() && rest.front().starts_with('-')) {
+    refuse(is_run, verb + ": unknown option " + rest.front() + see);
   }
-  if (rest.size() < 2) refuse(false, "exec: a container and a command are needed (see quoll exec --help)");
-  options.container = std::move(rest.front());
-  options.command.assign(std::make_move_iterator(rest.begin() + 1), std::make_move_iterator(rest.end()));
+  if (is_run && (rest.empty() || rest.front().empty())) refuse(is_run, "run: no image given" + see);
+  if (!is_run && rest.size() < 2) refuse(is_run, "exec: a container and a command are needed" + see);
+  name = std::move(rest.front());
+  command.assign(std::make_move_iterator(rest.begin() + 1), std::make_move_iterator(rest.end()));
 }
 
 // The debug listener of the default daemon is a socket of its own; other hosts serve /debug beside the API.
@@ -243,10 +243,10 @@ std::optional<Arguments> parse_arguments(int argc, const char* const* argv, cons
     refuse(app.got_subcommand("run"), std::string(error.what()) + " (see quoll --help)");
   }
   if (auto* const run = std::get_if<RunOptions>(&arguments.command)) {
-    take_image_and_command(app.get_subcommand("run")->remaining(), *run);
+    take_name_and_command(app.get_subcommand("run")->remaining(), true, run->image, run->command);
   }
   if (auto* const exec = std::get_if<ExecOptions>(&arguments.command)) {
-    take_container_and_command(app.get_subcommand("exec")->remaining(), *exec);
+    take_name_and_command(app.get_subcommand("exec")->remaining(), false, exec->container, exec->command);
   }
   choose_hosts(arguments, environment);
   return arguments;

@@ -91,6 +91,20 @@ def terminal(daemon):
         each.close()
 
 
+def resize(shell, rows, columns):
+    shell.set_size(rows, columns)
+    shell.type(f"while [ \"$(stty size)\" != '{rows} {columns}' ]; do :; done; echo resiz''ed\r")
+    shell.expect("resized")
+
+
+def interrupt(shell):
+    shell.type("sleep 1000\r")
+    shell.expect("sleep 1000")
+    time.sleep(0.2)
+    shell.type("\x03")
+    shell.expect("# ")
+
+
 def edit_with_vi(shell):
     shell.type("vi /tmp/text\r")
     shell.expect("~")
@@ -109,14 +123,8 @@ def test_run_it_has_a_terminal_that_is_resized_interrupted_and_edited_in(termina
     shell.expect("# ")
     shell.type("stty size; tty\r")
     shell.expect(r"30 100\r\n/dev/pts/0\r\n")
-    shell.set_size(41, 123)
-    shell.type("while [ \"$(stty size)\" != '41 123' ]; do :; done; echo resiz''ed\r")
-    shell.expect("resized")
-    shell.type("sleep 1000\r")
-    shell.expect("sleep 1000")
-    time.sleep(0.2)
-    shell.type("\x03")
-    shell.expect("# ")
+    resize(shell, 41, 123)
+    interrupt(shell)
     edit_with_vi(shell)
     shell.type("exit 5\r")
     assert shell.wait() == 5
@@ -128,14 +136,8 @@ def test_exec_it_has_one_of_its_own(daemon, terminal):
     shell.expect("# ")
     shell.type("stty size; tty; echo $TERM\r")
     shell.expect(r"30 100\r\n/dev/pts/0\r\nxterm\r\n")
-    shell.set_size(20, 60)
-    shell.type("while [ \"$(stty size)\" != '20 60' ]; do :; done; echo resiz''ed\r")
-    shell.expect("resized")
-    shell.type("sleep 1000\r")
-    shell.expect("sleep 1000")
-    time.sleep(0.2)
-    shell.type("\x03")
-    shell.expect("# ")
+    resize(shell, 20, 60)
+    interrupt(shell)
     edit_with_vi(shell)
     shell.type("exit 6\r")
     assert shell.wait() == 6
@@ -178,20 +180,14 @@ def test_quoll_runs_and_attaches_and_executes_as_docker_does(daemon, terminal):
     shell.expect("# ")
     shell.type("stty size; tty\r")
     shell.expect(r"30 100\r\n/dev/pts/0\r\n")
-    shell.set_size(41, 123)
-    shell.type("while [ \"$(stty size)\" != '41 123' ]; do :; done; echo resiz''ed\r")
-    shell.expect("resized")
+    resize(shell, 41, 123)
     shell.type("\x10\x11")
     assert shell.wait() == 0
     inner = terminal("quoll", "exec", "-it", "by-quoll", "sh")
     inner.expect("# ")
     inner.type("stty size\r")
     inner.expect(r"30 100\r\n")
-    inner.type("sleep 1000\r")
-    inner.expect("sleep 1000")
-    time.sleep(0.2)
-    inner.type("\x03")
-    inner.expect("# ")
+    interrupt(inner)
     inner.type("exit 6\r")
     assert inner.wait() == 6
     again = terminal("quoll", "attach", "by-quoll")
