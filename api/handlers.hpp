@@ -106,6 +106,10 @@ Task<void> get_images(Api& api, Request& request, Response& response);
 // POST /images/create with `fromSrc`.
 Task<void> import_image(Api& api, Request& request, Response& response);
 
+// build.cpp
+Task<void> build_image(Api& api, Request& request, Response& response);
+Task<void> prune_builds(Api& api, Request& request, Response& response);
+
 // volumes.cpp
 Task<void> list_volumes(Api& api, Request& request, Response& response);
 Task<void> create_volume(Api& api, Request& request, Response& response);

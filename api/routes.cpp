@@ -84,6 +84,9 @@ constexpr ApiRoute kRoutes[] = {
     {"GET", "/images/{name:.*}/json", inspect_image},
     {"DELETE", "/images/{name:.*}", remove_image, CancelPolicy::kRunToEnd},
 
+    {"POST", "/build", build_image},
+    {"POST", "/build/prune", prune_builds},
+
     {"GET", "/volumes", list_volumes},
     {"POST", "/volumes/create", create_volume, CancelPolicy::kRunToEnd},
     {"GET", "/volumes/{name}", inspect_volume},
@@ -98,10 +101,10 @@ struct AbsentRoute {
 
 // Routes of the API that Quoll does not have yet: 501, rather than the 404 that a client would misread.
 constexpr AbsentRoute kAbsentRoutes[] = {
-    {"POST", "/session"},         {"POST", "/build"},       {"POST", "/build/prune"}, {"POST", "/build/cancel"},
-    {"PUT", "/volumes/{name}"},   {"GET", "/plugins"},      {"GET", "/swarm"},        {"POST", "/swarm/init"},
-    {"POST", "/swarm/join"},      {"POST", "/swarm/leave"}, {"GET", "/nodes"},        {"GET", "/services"},
-    {"POST", "/services/create"}, {"GET", "/tasks"},        {"GET", "/secrets"},      {"GET", "/configs"},
+    {"POST", "/session"},    {"PUT", "/volumes/{name}"},   {"GET", "/plugins"},      {"GET", "/swarm"},
+    {"POST", "/swarm/init"}, {"POST", "/swarm/join"},      {"POST", "/swarm/leave"}, {"GET", "/nodes"},
+    {"GET", "/services"},    {"POST", "/services/create"}, {"GET", "/tasks"},        {"GET", "/secrets"},
+    {"GET", "/configs"},
 };
 
 }  // namespace

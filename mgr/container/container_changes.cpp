@@ -97,4 +97,14 @@ task::Task<std::vector<std::string>> ContainerManager::update(std::shared_ptr<Co
   co_return warnings;
 }
 
+task::Task<void> ContainerManager::keep_build_step(std::shared_ptr<Container> container) {
+  auto guard = co_await container->lock_lifecycle();
+  ContainerConfig config = *container->config();
+  config.build_step = false;
+  ContainerRecord record = record_of(container->snapshot());
+  record.config = config;
+  co_await save_record(std::move(record));
+  container->set_config(std::move(config));
+}
+
 }  // namespace quoll::mgr

@@ -3,7 +3,6 @@
 #include <fcntl.h>
 
 #include <chrono>
-#include <cstring>
 
 #include "mgr/container/container_manager.hpp"
 #include "mgr/files/tree_archive.hpp"
@@ -21,7 +20,6 @@ namespace {
 using nlohmann::json;
 
 constexpr auto kPauseMax = std::chrono::minutes(1);
-constexpr std::size_t kChunkBytes = 512 * 1024;
 
 bool is_set(const json& config, const char* key) {
   const auto value = config.find(key);
@@ -61,25 +59,6 @@ std::string joined(const std::vector<std::string>& words) {
   for (const std::string& word : words) text += (text.empty() ? "" : " ") + word;
   return text;
 }
-
-// A tar as a source of bytes: the reader takes pieces of its own size.
-struct ArchiveSource {
-  TreeArchive archive;
-  std::stop_token stop;
-  std::string chunk;
-  std::size_t taken = 0;
-
-  std::size_t operator()(std::span<char> buffer) {
-    if (taken == chunk.size()) {
-      archive.read(chunk, kChunkBytes, stop);
-      taken = 0;
-    }
-    const std::size_t count = std::min(buffer.size(), chunk.size() - taken);
-    if (count > 0) std::memcpy(buffer.data(), chunk.data() + taken, count);
-    taken += count;
-    return count;
-  }
-};
 
 ImageDraft draft_of(const Image& parent, const ContainerConfig& config, const CommitRequest& request) {
   const std::string now = rfc3339_nano(wall_now_ns());
@@ -122,8 +101,7 @@ Image ContainerManager::commit_changes(const Container& container, const CommitR
   ImageDraft draft = draft_of(parent, *container.config(), request);
   const std::string upper = container.paths().directory + "/upper";
   UniqueFd top = open_file(upper, O_PATH | O_DIRECTORY);
-  ArchiveSource source{TreeArchive(std::move(top), {.layer = true}), stop, {}};
-  return create_image(images_, std::move(draft), std::ref(source), stop);
+  return create_image(images_, std::move(draft), tree_source(std::move(top), {.layer = true}, stop), stop);
 }
 
 task::Task<Image> ContainerManager::commit(std::shared_ptr<Container> container, CommitRequest request) {

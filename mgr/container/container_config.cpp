@@ -152,6 +152,7 @@ ContainerConfig parse(const nlohmann::json& body, Source source) {
     }
   }
   // Only the store has these: what is mounted beyond that which was asked for.
+  config.build_step = source == Source::kStore && fields.flag("BuildStep");
   const auto resolved = source == Source::kStore ? parse_volume_mounts(fields) : std::vector<MountConfig>();
   for (const MountConfig& mount : config.host.mounts) {
     if (mount.kind != MountConfig::Kind::kVolume) config.mounts.push_back(mount);

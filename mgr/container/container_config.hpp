@@ -177,6 +177,7 @@ struct ContainerConfig {
   std::optional<int> stop_timeout;  // seconds; nothing is 10
   std::optional<HealthConfig> healthcheck;
   HostConfig host;
+  bool build_step = false;                // of a build: it does not outlive the daemon that made it
   std::vector<EndpointConfig> endpoints;  // what the client asks of networks; not stored, since they can be changed
 
   bool operator==(const ContainerConfig&) const = default;

@@ -264,6 +264,7 @@ json config_to_json(const ContainerConfig& config) {
   stored["HostConfig"]["ShmSize"] = config.host.shm_size;
   if (json volumes = volume_mounts_to_json(config.mounts); !volumes.empty())
     stored["VolumeMounts"] = std::move(volumes);
+  if (config.build_step) stored["BuildStep"] = true;
   return stored;
 }
 

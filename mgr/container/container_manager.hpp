@@ -101,6 +101,8 @@ class ContainerManager {
   task::Task<void> rename(std::shared_ptr<Container> container, std::string name);
   // Warnings for the client.
   task::Task<std::vector<std::string>> update(std::shared_ptr<Container> container, ContainerUpdate change);
+  // A build's container stays, as one that a client has made.
+  task::Task<void> keep_build_step(std::shared_ptr<Container> container);
   // Removes all that are not running and that `wanted` lets through. One prune at a time.
   task::Task<PrunedContainers> prune(std::function<bool(const ContainerSnapshot&)> wanted);
 

@@ -91,7 +91,10 @@ task::Task<void> ContainerManager::take_up(std::shared_ptr<Container> container)
     forget(*container);
     co_return;
   }
-  if (co_await take_up_running(container)) co_return;
+  if (co_await take_up_running(container)) {
+    if (container->config()->build_step) co_await remove(container, {.force = true, .anonymous_volumes = true});
+    co_return;
+  }
   // No process is left, or only one of a start that nobody was told of.
   container->update_state([](ContainerState& state) { state.network = SharedNetwork(without_run(*state.network)); });
   const bool bundle_left = std::filesystem::exists(container->paths().bundle);
@@ -111,7 +114,8 @@ task::Task<void> ContainerManager::take_up(std::shared_ptr<Container> container)
     if (container->log()) container->log()->files().end_torn_record();
   }
   if (bundle_left) co_await task::blocking([&] { remove_tree(container->paths().bundle); });
-  if (is_running(status) && container->config()->host.auto_remove) {
+  const bool goes_with_run = is_running(status) && container->config()->host.auto_remove;
+  if (goes_with_run || container->config()->build_step) {
     co_await remove(container, {.force = true, .anonymous_volumes = true});
   }
 }

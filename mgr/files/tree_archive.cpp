@@ -20,6 +20,7 @@ namespace quoll::mgr {
 namespace {
 
 constexpr std::size_t kReadBytes = 128 * 1024;
+constexpr std::size_t kChunkBytes = 512 * 1024;
 
 std::string join(const std::string& parent, const std::string& name) {
   return parent.empty() ? name : parent.ends_with('/') ? parent + name : parent + "/" + name;
@@ -59,7 +60,32 @@ TarEntry entry_of(int place, const struct stat& status, const std::string& path)
   return entry;
 }
 
+// A reader takes pieces of its own size.
+struct ArchiveSource {
+  TreeArchive archive;
+  std::stop_token stop;
+  std::string chunk;
+  std::size_t taken = 0;
+
+  std::size_t operator()(std::span<char> buffer) {
+    if (taken == chunk.size()) {
+      archive.read(chunk, kChunkBytes, stop);
+      taken = 0;
+    }
+    const std::size_t count = std::min(buffer.size(), chunk.size() - taken);
+    if (count > 0) std::memcpy(buffer.data(), chunk.data() + taken, count);
+    taken += count;
+    return count;
+  }
+};
+
 }  // namespace
+
+ByteSource tree_source(UniqueFd place, TreeArchiveOptions options, std::stop_token stop) {
+  auto source = std::make_shared<ArchiveSource>(
+      ArchiveSource{TreeArchive(std::move(place), std::move(options)), std::move(stop), {}});
+  return [source](std::span<char> buffer) { return (*source)(buffer); };
+}
 
 TreeArchive::TreeArchive(UniqueFd place, TreeArchiveOptions options)
     : options_(std::move(options)), tar_(std::make_unique<TarWriter>()), top_(std::move(place)), buffer_(kReadBytes) {}

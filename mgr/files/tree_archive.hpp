@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "mgr/image/durable_file.hpp"
 #include "mgr/image/tar_writer.hpp"
 #include "task/unique_fd.hpp"
 
@@ -68,5 +69,8 @@ class TreeArchive {
   std::map<std::pair<dev_t, ino_t>, std::string> linked_;  // files of several names, by the first that was met
   bool ended_ = false;
 };
+
+// The whole archive as a source of bytes.
+ByteSource tree_source(UniqueFd place, TreeArchiveOptions options, std::stop_token stop);
 
 }  // namespace quoll::mgr

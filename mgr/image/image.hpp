@@ -8,6 +8,8 @@
 #include <string_view>
 #include <vector>
 
+#include "mgr/image/image_index.hpp"
+
 namespace quoll::mgr {
 
 // A snapshot; it does not follow later changes of the store.
@@ -18,6 +20,7 @@ struct Image {
   std::vector<std::string> diff_ids;      // base layer first
   std::vector<std::string> chain_ids;     // beside diff_ids
   std::string parent;                     // id of the image that it was made from on this host; may be empty
+  BuildRole build = BuildRole::kNone;     // what builds on this host have to do with it
   std::string manifest;                   // digest of its OCI manifest, a blob of the store
   nlohmann::json config;                  // the whole configuration, as OCI's image-spec and Docker define it
   std::int64_t size = 0;                  // bytes of the regular files of all layers

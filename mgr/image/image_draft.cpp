@@ -113,6 +113,8 @@ Image create_image(ImageStore& store, ImageDraft draft, ByteSource layer, const 
   image.manifest = pin.put_blob_text(make_manifest(stored_blob(store, image.config), blobs));
   image.parent = std::move(draft.parent_id);
   image.references = std::move(draft.references);
+  image.build = draft.build;
+  image.hold = draft.hold;
   return store.add_image(image);
 }
 

@@ -13,6 +13,7 @@
 
 namespace quoll::mgr {
 
+class ImageHold;
 class ImageStore;
 class StorePin;
 
@@ -21,6 +22,8 @@ struct ImageDraft {
   nlohmann::json config;   // required: the whole configuration document, but for "rootfs" and "history"
   nlohmann::json history;  // required: this step's entry, an object; "empty_layer" is set here
   std::vector<Reference> references;
+  BuildRole build = BuildRole::kNone;
+  ImageHold* hold = nullptr;  // gets the new image
 };
 
 // Takes a layer's tar (plain, gzip or zstd) into the store in one pass: its blob as it comes, and unpacked, on top of

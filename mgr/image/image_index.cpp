@@ -14,17 +14,24 @@ using nlohmann::json;
 
 constexpr int kVersion = 1;
 
+std::string to_text(BuildRole role) {
+  if (role == BuildRole::kNone) return "";
+  return role == BuildRole::kStep ? "step" : "result";
+}
+
+BuildRole build_role(const std::string& text) {
+  if (text.empty()) return BuildRole::kNone;
+  return text == "step" ? BuildRole::kStep : BuildRole::kResult;
+}
+
 json record_to_json(const ImageRecord& record) {
   json layers = json::array();
   for (const LayerRecord& layer : record.layers) {
     layers.push_back(
         {{"chain_id", layer.chain_id}, {"diff_id", layer.diff_id}, {"blob", layer.blob}, {"size", layer.size}});
   }
-  return {{"manifest", record.manifest},
-          {"layers", std::move(layers)},
-          {"last_tagged", record.last_tagged},
-          {"removed", record.removed},
-          {"parent", record.parent}};
+  return {{"manifest", record.manifest}, {"layers", std::move(layers)}, {"last_tagged", record.last_tagged},
+          {"removed", record.removed},   {"parent", record.parent},     {"build", to_text(record.build)}};
 }
 
 // These strings become file names.
@@ -40,6 +47,7 @@ ImageRecord record_from_json(const json& value) {
   record.last_tagged = value.at("last_tagged").get<std::string>();
   record.removed = value.at("removed").get<bool>();
   record.parent = value.value("parent", "");
+  record.build = build_role(value.value("build", ""));
   for (const json& layer : value.at("layers")) {
     record.layers.push_back({digest_at(layer, "chain_id"), digest_at(layer, "diff_id"), digest_at(layer, "blob"),
                              layer.at("size").get<std::int64_t>()});

@@ -17,12 +17,20 @@ struct LayerRecord {
   std::int64_t size = 0;  // bytes of its regular files
 };
 
+// What builds have to do with an image.
+enum class BuildRole {
+  kNone,
+  kStep,   // one of their steps made it, and nobody has asked for it: it is there for later builds
+  kResult  // a build ended in it
+};
+
 struct ImageRecord {
   std::string manifest;             // digest of a blob
   std::vector<LayerRecord> layers;  // base first
   std::string last_tagged;          // RFC 3339 or empty
   bool removed = false;             // deleted by its user, kept for the containers that still run on its layers
   std::string parent;               // the image that this one was made from on this host; empty when none
+  BuildRole build = BuildRole::kNone;
 };
 
 // Layers that may not be on the disk yet. They are whole as long as the kernel lives that wrote them.

@@ -11,6 +11,7 @@
 
 #include "mgr/event/event_bus.hpp"
 #include "mgr/image/durable_file.hpp"
+#include "mgr/image/image_hold.hpp"
 #include "mgr/image/layer_directory.hpp"
 #include "mgr/image/load_staging.hpp"
 #include "mgr/image/remove_tree.hpp"
@@ -122,6 +123,7 @@ Image ImageStore::snapshot(const std::string& id) const {
   Image image = *facts->second;
   image.last_tagged = index_.images.at(id).last_tagged;
   image.parent = index_.images.at(id).parent;
+  image.build = index_.images.at(id).build;
   for (const std::string& canonical : index_.references_of(id)) {
     const Reference reference = parse_reference_as_written(canonical);
     (reference.digest.empty() ? image.repo_tags : image.repo_digests).push_back(reference.familiar());
@@ -309,7 +311,9 @@ Image ImageStore::add_image(const NewImage& image) {
   const std::lock_guard lock(mutex_);
   ImageIndex next = index_;
   ImageRecord& record = next.images[image.config];
-  if (!facts_.contains(image.config)) record = {image.manifest, image.layers, record.last_tagged, false, image.parent};
+  if (!facts_.contains(image.config)) {
+    record = {image.manifest, image.layers, record.last_tagged, false, image.parent, image.build};
+  }
   record.removed = false;
   for (const std::string& blob : blobs_of(image.config, record)) {
     if (!path_exists(layout_.blob(blob))) throw Error(ErrorClass::kInternal, "image store: no blob " + blob);
@@ -323,6 +327,7 @@ Image ImageStore::add_image(const NewImage& image) {
   commit(std::move(next));
   auto& known = facts_[image.config];
   if (!known) known = std::make_shared<Image>(std::move(facts));
+  if (image.hold != nullptr) image.hold->add(image.config);
   return snapshot(image.config);
 }
 
@@ -352,6 +357,27 @@ std::string ImageStore::read_blob(const std::string& digest) const {
   return read_file(layout_.blob(digest), kMetadataMax);
 }
 
+Image ImageStore::finish_build(const std::string& image_id, const std::vector<Reference>& references) {
+  const std::lock_guard lock(mutex_);
+  const auto found = index_.images.find(image_id);
+  if (found == index_.images.end()) throw Error(ErrorClass::kNotFound, "No such image: " + image_id);
+  if (found->second.build != BuildRole::kStep && references.empty()) return snapshot(image_id);
+  ImageIndex next = index_;
+  BuildRole& role = next.images.at(image_id).build;
+  if (role == BuildRole::kStep) role = BuildRole::kResult;
+  for (const Reference& reference : references) set_reference(next, reference, image_id, nullptr);
+  commit(std::move(next));
+  for (const Reference& reference : references) tell("tag", image_id, reference.familiar());
+  return snapshot(image_id);
+}
+
+// REQUIRES: mutex_. Who holds an image counts as a container that runs.
+std::vector<ImageUser> ImageStore::users_and_holds(const ImageUsers& users) const {
+  std::vector<ImageUser> all = users ? users() : std::vector<ImageUser>();
+  for (const auto& [id, count] : held_images_) all.push_back({"of a build", id, true});
+  return all;
+}
+
 RemoveResult ImageStore::remove(const std::string& name, const RemoveOptions& options, const ImageUsers& users) {
   Trash trash;
   RemoveResult result;
@@ -360,7 +386,7 @@ RemoveResult ImageStore::remove(const std::string& name, const RemoveOptions& op
     const ImageIndex before = index_;
     ImageIndex next = index_;
     const std::string id = index_.resolve(name);
-    result = apply_removal(next, name, options, users ? users() : std::vector<ImageUser>());
+    result = apply_removal(next, name, options, users_and_holds(users));
     commit(std::move(next));
     for (const RemoveItem& item : result.items) {
       if (item.kind == RemoveItem::Kind::kUntagged) tell("untag", id, id);
@@ -379,7 +405,7 @@ void ImageStore::release_unused(const ImageUsers& users) {
   {
     const std::lock_guard lock(mutex_);
     ImageIndex next = index_;
-    if (!drop_unused(next, users ? users() : std::vector<ImageUser>())) return;
+    if (!drop_unused(next, users_and_holds(users))) return;
     const ImageIndex before = index_;
     commit(std::move(next));
     trash = collect_dropped(before);

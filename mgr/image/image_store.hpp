@@ -24,6 +24,7 @@
 namespace quoll::mgr {
 
 class EventBus;
+class ImageHold;
 class LoadStaging;
 class StorePin;
 
@@ -39,6 +40,8 @@ struct NewImage {
   std::vector<LayerRecord> layers;  // base first, as many as the configuration has diff ids
   std::vector<Reference> references;
   std::string parent = {};  // id of the image that it was made from on this host; empty when none
+  BuildRole build = BuildRole::kNone;
+  ImageHold* hold = nullptr;  // of the caller's, that has the image from its first moment on
 };
 
 struct ImageUsage {
@@ -134,6 +137,13 @@ class ImageStore {
   RemoveResult prune(bool all, const std::function<bool(const Image&)>& wanted, const ImageUsers& users,
                      const std::stop_token& stop);
 
+  // A build has ended in this image, which its caller holds: it is no mere step any more, and gets the references.
+  Image finish_build(const std::string& image_id, const std::vector<Reference>& references);
+
+  // Removes the steps of builds that `wanted` lets through and that no image, reference or container needs.
+  RemoveResult prune_build_steps(const std::function<bool(const Image&)>& wanted, const ImageUsers& users,
+                                 const std::stop_token& stop);
+
   // What lies on the disk, and which images need it.
   StoreUsage usage() const;
 
@@ -153,6 +163,7 @@ class ImageStore {
   std::vector<std::string> damaged() const;
 
  private:
+  friend class ImageHold;
   friend class StorePin;
   using Trash = std::vector<std::filesystem::path>;
 
@@ -166,6 +177,9 @@ class ImageStore {
   void commit(ImageIndex next);
   void set_reference(ImageIndex& index, const Reference& reference, const std::string& id, LoadResult* result) const;
   LoadResult apply_load(ImageIndex& index, const LoadStaging& staging) const;
+  bool remove_unneeded(const std::string& name, const RemoveOptions& options, const ImageUsers& users,
+                       const std::stop_token& stop, RemoveResult& total);
+  std::vector<ImageUser> users_and_holds(const ImageUsers& users) const;
   Trash collect(const std::vector<LayerRecord>& layers, const std::vector<std::string>& blobs);
   Trash collect_dropped(const ImageIndex& before);
   std::string timestamp() const;
@@ -184,6 +198,7 @@ class ImageStore {
   std::map<std::string, int> pinned_chains_;                   // the same of layers, by chain id
   std::map<std::string, std::uint64_t> unflushed_;             // chain ids, and which layer of that name it is
   std::uint64_t unflushed_count_ = 0;
+  std::map<std::string, int> held_images_;  // the same of holds, by image id
   std::uint64_t trash_count_ = 0;
   std::int64_t freed_bytes_ = 0;  // of all that was ever collected
 };

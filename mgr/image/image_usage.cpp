@@ -61,20 +61,25 @@ StoreUsage ImageStore::usage() const {
   return usage;
 }
 
+// False where it is in use, or gone by now: then it is not for a prune.
+bool ImageStore::remove_unneeded(const std::string& name, const RemoveOptions& options, const ImageUsers& users,
+                                 const std::stop_token& stop, RemoveResult& total) {
+  throw_if_stopped(stop);
+  try {
+    RemoveResult result = remove(name, options, users);
+    std::ranges::move(result.items, std::back_inserter(total.items));
+    total.freed_bytes += result.freed_bytes;
+    return true;
+  } catch (const Error& error) {
+    if (error.error_class() != ErrorClass::kConflict && error.error_class() != ErrorClass::kNotFound) throw;
+  }
+  return false;
+}
+
 RemoveResult ImageStore::prune(bool all, const std::function<bool(const Image&)>& wanted, const ImageUsers& users,
                                const std::stop_token& stop) {
   RemoveResult total;
-  const auto remove_one = [&](const std::string& name) {
-    throw_if_stopped(stop);
-    try {
-      RemoveResult result = remove(name, {}, users);
-      std::ranges::move(result.items, std::back_inserter(total.items));
-      total.freed_bytes += result.freed_bytes;
-    } catch (const Error& error) {
-      // In use, or gone by now: then it is not for us.
-      if (error.error_class() != ErrorClass::kConflict && error.error_class() != ErrorClass::kNotFound) throw;
-    }
-  };
+  const auto remove_one = [&](const std::string& name) { remove_unneeded(name, {}, users, stop, total); };
   std::set<std::string> used;
   if (users) {
     for (const ImageUser& user : users()) used.insert(user.image_id);
@@ -84,6 +89,20 @@ RemoveResult ImageStore::prune(bool all, const std::function<bool(const Image&)>
     if (!has_reference(image)) remove_one(image.id);
     for (const std::string& tag : image.repo_tags) remove_one(tag);
     for (const std::string& digest : image.repo_digests) remove_one(digest);
+  }
+  return total;
+}
+
+RemoveResult ImageStore::prune_build_steps(const std::function<bool(const Image&)>& wanted, const ImageUsers& users,
+                                           const std::stop_token& stop) {
+  RemoveResult total;
+  // Each turn takes those that no other image stands on, and uncovers those below.
+  for (bool changed = true; changed;) {
+    changed = false;
+    for (const Image& image : list()) {
+      if (image.build != BuildRole::kStep || has_reference(image) || !wanted(image)) continue;
+      changed = remove_unneeded(image.id, {.noprune = true}, users, stop, total) || changed;
+    }
   }
   return total;
 }

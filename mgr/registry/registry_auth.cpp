@@ -46,6 +46,13 @@ bool is_token_char(char c) { return std::isalnum(static_cast<unsigned char>(c)) 
 
 }  // namespace
 
+std::string registry_name(std::string address) {
+  if (const std::size_t scheme = address.find("://"); scheme != address.npos) address.erase(0, scheme + 3);
+  address = address.substr(0, address.find('/'));
+  if (address.empty() || address == "index.docker.io" || address == "registry-1.docker.io") return "docker.io";
+  return address;
+}
+
 RegistryCredentials parse_credentials(std::string_view text) {
   return credentials_of(parse_untrusted_json(text, "credentials"));
 }
@@ -62,6 +69,14 @@ std::map<std::string, RegistryCredentials> parse_auth_config(std::string_view he
   if (!document.is_object()) refuse();
   for (const auto& [server, value] : document.items()) found[server] = credentials_of(value);
   return found;
+}
+
+RegistryCredentials credentials_for(const std::map<std::string, RegistryCredentials>& known,
+                                    const std::string& domain) {
+  for (const auto& [server, credentials] : known) {
+    if (registry_name(server) == domain) return credentials;
+  }
+  return {};
 }
 
 std::string basic_authorization(const RegistryCredentials& credentials) {

@@ -29,6 +29,11 @@ RegistryCredentials parse_credentials(std::string_view json);
 // X-Registry-Config of builds: credentials by registry.
 std::map<std::string, RegistryCredentials> parse_auth_config(std::string_view header);
 
+// A reference's domain of what clients call a registry: "https://index.docker.io/v1/", "localhost:5000".
+std::string registry_name(std::string address);
+// Those for the registry of a reference's domain; empty where there are none.
+RegistryCredentials credentials_for(const std::map<std::string, RegistryCredentials>& known, const std::string& domain);
+
 // "Basic " and the base64 of user and password.
 std::string basic_authorization(const RegistryCredentials& credentials);
 

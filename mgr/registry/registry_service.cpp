@@ -22,14 +22,6 @@ constexpr std::size_t kTagsMax = 100'000;
 constexpr std::size_t kConfigMax = 8 * 1024 * 1024;
 constexpr auto kReportInterval = std::chrono::milliseconds(100);
 
-// "https://index.docker.io/v1/" and "localhost:5000" are both how clients name a registry.
-std::string registry_name(std::string address) {
-  if (const std::size_t scheme = address.find("://"); scheme != address.npos) address.erase(0, scheme + 3);
-  address = address.substr(0, address.find('/'));
-  if (address.empty() || address == "index.docker.io" || address == "registry-1.docker.io") return "docker.io";
-  return address;
-}
-
 // The next page of a list: `</v2/x/tags/list?last=b&n=100>; rel="next"`.
 std::optional<RegistryUrl> next_page(const RegistryAnswer& answer) {
   const std::string_view link = answer.header("Link");
@@ -64,6 +56,7 @@ task::Task<void> push_and_tell(RegistryHosts* hosts, ImageStore* store, PushRequ
 RegistryService::RegistryService(RegistryServiceOptions options, ImageStore& store)
     : hosts_(std::move(options.registry)),
       store_(store),
+      plain_bytes_max_(options.plain_bytes_max),
       downloads_(hosts_.options().downloads_max),
       pulls_({hosts_, store_, downloads_, options.plain_bytes_max}) {}
 
@@ -107,6 +100,10 @@ task::Task<void> RegistryService::push(PushRequest request, LineSink sink) {
   co_await task::when_all(push_and_tell(&hosts_, &store_, std::move(request), &progress, &ended, &failure),
                           report_until(&ended, &progress, &sink));
   if (failure) std::rethrow_exception(failure);
+}
+
+task::Task<void> RegistryService::download(std::string url, std::filesystem::path path) {
+  co_await download_file(hosts_, std::move(url), std::move(path), plain_bytes_max_);
 }
 
 task::Task<void> RegistryService::login(RegistryCredentials credentials) {

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "mgr/registry/file_download.hpp"
 #include "mgr/registry/image_push.hpp"
 #include "mgr/registry/registry_hosts.hpp"
 #include "mgr/registry/shared_pulls.hpp"
@@ -45,9 +46,14 @@ class RegistryService {
   // Errors: as of a pull.
   task::Task<DistributionFacts> inspect(Reference reference, RegistryCredentials credentials);
 
+  // See download_file(); the bound is that of a layer.
+  task::Task<void> download(std::string url, std::filesystem::path path);
+  std::int64_t plain_bytes_max() const { return plain_bytes_max_; }
+
  private:
   RegistryHosts hosts_;
   ImageStore& store_;
+  const std::int64_t plain_bytes_max_;
   task::Semaphore downloads_;
   SharedPulls pulls_;
 };

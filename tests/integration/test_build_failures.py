@@ -1,0 +1,243 @@
+"""docker build: what is refused, what fails, who leaves midway, and that nothing of it stays."""
+
+import gzip
+import os
+import signal
+import subprocess
+import tarfile
+import threading
+
+import pytest
+
+from builds import HEADERS, begun, build, context, link, nothing_goes_on, path, refusal, shell, stored, work_files
+from containers import inspect
+from waiting import eventually
+
+
+# -- what is refused --
+
+@pytest.mark.parametrize("dockerfile, message", [
+    ("", "cannot be empty"),
+    ("# nothing\n", "the Dockerfile (Dockerfile) cannot be empty"),
+    ("RUN true\n", "no build stage in current context"),
+    ("ARG a\n", "no build stage in current context"),
+    ("FROM busybox\nBOGUS x\n", "dockerfile parse error line 2: unknown instruction: BOGUS"),
+    ("FROM\n", "FROM requires at least one argument"),
+    ("FROM a b\n", "FROM requires either one or three arguments"),
+    ("FROM busybox\nRUN --mount=type=cache,target=/x true\n", "the --mount option of RUN requires BuildKit"),
+    ("FROM busybox\nCOPY <<EOF /x\nEOF\n", "here-document"),
+    ("# escape=x\nFROM busybox\n", "invalid escape token"),
+    ("FROM busybox\nCOPY --nope=1 a b\n", "Unknown flag: nope"),
+])
+def test_malformed_files_are_refused_as_a_whole(daemon, dockerfile, message):
+    assert message in refusal(daemon, dockerfile)
+
+
+@pytest.mark.parametrize("instruction, message", [
+    ("COPY a\n", "COPY failed: COPY requires at least two arguments"),
+    ("COPY none /\n", "COPY failed: file not found in build context or excluded by .dockerignore: stat none: file does not exist"),
+    ("COPY ../x /\n", "COPY failed: forbidden path outside the build context: ../x ()"),
+    ("COPY *.none /\n", "COPY failed: no source files were specified"),
+    ("COPY a b /dst\n", "When using COPY with more than one source file, the destination must be a directory and end with a /"),
+    ("COPY --from=7 a /\n", "invalid from flag value 7"),
+    ("COPY --from=0 a /\n", "invalid from flag value 0"),
+    ("COPY --chown=nobody-here a /\n", "nobody-here"),
+    ("COPY a /etc/passwd/x\n", "COPY failed"),
+    ("ADD https://host/x.git /\n", "a repository as a source is not supported"),
+    ("WORKDIR /etc/passwd\n", "/etc/passwd"),
+    ("ENV a\n", "ENV must have two arguments"),
+    ("ENV a=1 b\n", "Syntax error - can't find = in \"b\""),
+    ("LABEL a=${x\n", "bad substitution"),
+    ("SHELL sh -c\n", "SHELL requires the arguments to be in JSON form"),
+    ("STOPSIGNAL NOPE\n", "invalid signal: NOPE"),
+    ("EXPOSE x\n", "invalid containerPort: x"),
+    ("HEALTHCHECK --interval=x CMD y\n", "invalid duration"),
+    ("HEALTHCHECK BOGUS\n", "Unknown type \"BOGUS\" in HEALTHCHECK"),
+    ("ONBUILD FROM x\n", "FROM isn't allowed as an ONBUILD trigger"),
+    ("ONBUILD ONBUILD RUN x\n", "Chaining ONBUILD"),
+    ("ARG =x\n", "ARG names can not be blank"),
+    ("RUN [\"/no/such/program\"]\n", "/no/such/program"),
+    ("FROM $nothing\n", "should not be blank"),
+    ("FROM scratch\nRUN true\n", "there is no program yet"),
+    ("FROM scratch\n", "No image was generated"),
+])
+def test_a_step_that_cannot_be_done(daemon, instruction, message):
+    built = build(daemon, f"FROM busybox\n{instruction}", {"a": "", "b": ""})
+    assert message in built.error["message"] and built.id is None, built.error
+    assert built.lines[-1]["error"] == built.error["message"]
+    assert nothing_goes_on(daemon)
+
+
+def test_a_command_that_fails(daemon, tmp_path):
+    (tmp_path / "Dockerfile").write_text("FROM busybox\nRUN echo before; exit 42\n")
+    env = {**daemon.docker_env(), "DOCKER_BUILDKIT": "0"}
+    done = subprocess.run(["docker", "build", str(tmp_path)], env=env, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 42
+    assert "The command '/bin/sh -c echo before; exit 42' returned a non-zero code: 42" in done.stderr
+    # Docker leaves the container of a failed step to be looked at, unless it is told otherwise.
+    (left,) = daemon.container_ids()
+    assert inspect(daemon, left)["State"]["ExitCode"] == 42
+    daemon.remove_containers()
+    built = build(daemon, "FROM busybox\nRUN exit 7\n", forcerm="1")
+    assert built.error == {"code": 7, "message": "The command '/bin/sh -c exit 7' returned a non-zero code: 7"}
+    quiet = build(daemon, "FROM busybox\nRUN echo why; exit 7\n", forcerm="1", q="1")
+    assert "why" in quiet.text and quiet.error["code"] == 7
+    assert daemon.container_ids() == []
+    kept = build(daemon, "FROM busybox\nRUN echo kept\n", rm="0").succeeded()
+    assert "Removing intermediate" not in kept.text and len(daemon.container_ids()) == 1
+
+
+@pytest.mark.parametrize("parameters, message", [
+    ({"version": "2"}, "BuildKit is not supported"), ({"squash": "1"}, "squash"), ({"remote": "https://host/x.git"}, "repository"),
+    ({"remote": "git@host:x"}, "repository"), ({"outputs": "[{\"Type\": \"local\"}]"}, "outputs")])
+def test_what_is_not_there_says_so(daemon, parameters, message):
+    assert message in refusal(daemon, "FROM busybox\n", 501, **parameters)
+
+
+def test_the_default_builder_of_newer_clients_is_the_classic_one(daemon):
+    assert "Builder-Version" not in daemon.http.get("/_ping").headers or daemon.http.get("/_ping").headers["builder-version"] == "1"
+
+
+# -- contexts --
+
+def entry(name, kind=tarfile.REGTYPE, **fields):
+    member = tarfile.TarInfo(name)
+    member.type = kind
+    for field, value in fields.items():
+        setattr(member, field, value)
+    return member
+
+
+@pytest.mark.parametrize("members, message", [
+    ([entry("../outside")], "leads outside"), ([entry("a/../../outside")], "leads outside"),
+    ([entry("hard", tarfile.LNKTYPE, linkname="../../../etc/passwd")], "leads outside"),
+    ([entry("hard", tarfile.LNKTYPE, linkname="nothing")], "which is not there")])
+def test_contexts_that_lead_out_are_refused(daemon, members, message):
+    answer = daemon.http.post(path(), body=context("FROM busybox\n", members=members), headers=HEADERS).expect(400)
+    assert message in answer.json()["message"]
+    assert work_files(daemon) == []
+
+
+def test_links_of_a_context_stay_in_it(daemon):
+    members = [link("absolute", "/etc/hostname"), link("up", "../../../../etc"), entry("/rooted"), link("dir", "/")]
+    files = {"etc/": "", "etc/hostname": "of the context", "etc/passwd": "the context's"}
+    built = build(daemon, "FROM busybox\nCOPY absolute /a\nCOPY up/passwd /b\nCOPY rooted /c\nCOPY dir/etc /d/\n", files, members).succeeded()
+    assert shell(daemon, built.id, "cat /a /b; ls /c /d") == "of the contextthe context's/c\n\n/d:\nhostname\npasswd\n"
+    away = build(daemon, "FROM busybox\nCOPY absolute /a\n", {}, [link("absolute", "/etc/shadow")])
+    assert "file not found in build context" in away.error["message"]
+    answer = daemon.http.post(path(), body=context(None, {}, [link("Dockerfile", "/etc/passwd")]), headers=HEADERS).expect(400)
+    assert answer.json()["message"] == "Cannot locate specified Dockerfile: Dockerfile"
+
+
+def test_links_of_an_image_stay_in_it(daemon):
+    built = build(daemon, "FROM busybox\nRUN mkdir /real; ln -s /real /linked; ln -s ../../../../.. /up; ln -s /real/file /file\n"
+                          "COPY a /linked/\nCOPY a /up/\nCOPY a /up/real/b\nCOPY a /file\nWORKDIR /linked/sub\n", {"a": "A"}).succeeded()
+    assert shell(daemon, built.id, "cat /real/a /a /real/b; ls -l /linked /real/file | wc -l; test -d /real/sub && echo sub") == "AAA2\nsub\n"
+    assert not os.path.exists("/real") and not os.path.exists("/a")
+
+
+def test_contexts_have_a_bound(make_daemon):
+    daemon = make_daemon(arguments=["--max-layer-bytes", "8000000"])
+    bomb = gzip.compress(context("FROM busybox\n", {"zeros": b"\0" * 20_000_000}))
+    assert len(bomb) < 100_000
+    answer = daemon.http.post(path(), body=bomb, headers=HEADERS).expect(507, 500, 413)
+    assert "larger than 8000000 bytes" in answer.json()["message"]
+    assert work_files(daemon) == []
+
+
+@pytest.mark.parametrize("body", [b"", b"no tar at all", gzip.compress(b"no tar"), context("FROM busybox\n")[:700]])
+def test_bodies_that_are_no_context(daemon, body):
+    daemon.http.post(path(), body=body, headers=HEADERS).expect(400)
+    daemon.http.post(path(dockerfile="../../etc/passwd"), body=context("FROM busybox\n"), headers=HEADERS).expect(400)
+    assert work_files(daemon) == []
+
+
+# -- who leaves --
+
+@pytest.mark.parametrize("leave", ["close", "reset"])
+def test_leaving_ends_the_step_and_removes_it(daemon, leave):
+    before = stored(daemon)
+    stream, _ = begun(daemon, http=daemon.tcp if leave == "reset" else daemon.http)
+    assert len(daemon.container_ids()) == 1
+    assert "build_image" in daemon.dump("build_image")
+    getattr(stream, leave)()
+    eventually(lambda: nothing_goes_on(daemon), what="the end of the build")
+    assert stored(daemon) == before
+    daemon.leak_check("build_image")
+
+
+def test_leaving_with_the_docker_command(daemon, tmp_path):
+    (tmp_path / "Dockerfile").write_text("FROM busybox\nRUN echo begun; sleep 600\n")
+    with subprocess.Popen(["docker", "build", str(tmp_path)], env={**daemon.docker_env(), "DOCKER_BUILDKIT": "0"}, stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as client:
+        for line in client.stdout:
+            if line == "begun\n":
+                break
+        client.send_signal(signal.SIGINT)
+        client.stdout.read()
+    eventually(lambda: nothing_goes_on(daemon), what="the end of the build")
+
+
+def test_leaving_in_the_middle_of_an_upload(daemon):
+    body = context("FROM busybox\n", {"big": os.urandom(3_000_000)})
+    sock = daemon.http.connect(10)
+    sock.sendall(f"POST {path()} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body[:2_000_000])
+    eventually(lambda: work_files(daemon), what="the context's first files")
+    sock.close()
+    eventually(lambda: nothing_goes_on(daemon), what="the end of the build")
+
+
+def test_a_removed_step_fails_its_build(daemon):
+    stream, _ = begun(daemon)
+    with stream:
+        (container,) = daemon.container_ids()
+        daemon.http.delete(f"/containers/{container}?force=1").expect(204)
+        assert "errorDetail" in stream.read_all().decode()
+    eventually(lambda: nothing_goes_on(daemon), what="the end of the build")
+
+
+# -- several at once, and the daemon's end --
+
+def test_two_at_once(daemon):
+    results = {}
+
+    def run(number):
+        results[number] = build(daemon, f"FROM busybox\nCOPY a /\nRUN sleep 0.3; cat /a > /b\nRUN echo {number % 2} > /c\n",
+                                {"a": str(number % 2)}, t=f"at-once:{number}")
+
+    threads = [threading.Thread(target=run, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for number in range(4):
+        results[number].succeeded()
+        assert shell(daemon, f"at-once:{number}", "cat /b /c") == f"{number % 2}{number % 2}\n"
+    assert nothing_goes_on(daemon)
+
+
+def test_a_killed_daemon_leaves_nothing(make_daemon):
+    daemon = make_daemon()
+    before = stored(daemon)
+    stream, _ = begun(daemon)
+    upload = context("FROM busybox\n", {"big": os.urandom(3_000_000)})
+    sock = daemon.http.connect(10)
+    sock.sendall(f"POST {path()} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(upload)}\r\n\r\n".encode() + upload[:2_000_000])
+    eventually(lambda: len(work_files(daemon)) >= 2, what="the second context")
+    daemon.kill9()
+    stream.close()
+    sock.close()
+    daemon.start()
+    assert daemon.container_ids() == [] and work_files(daemon) == [] and stored(daemon) == before
+    assert daemon.http.get("/volumes").json()["Volumes"] in ([], None)
+    build(daemon, "FROM busybox\nRUN true\n").succeeded()
+
+
+def test_a_stopped_daemon_ends_its_builds(make_daemon):
+    daemon = make_daemon()
+    before = stored(daemon)
+    stream, _ = begun(daemon)
+    assert daemon.stop() == 0
+    stream.close()
+    daemon.start()
+    assert daemon.container_ids() == [] and work_files(daemon) == [] and stored(daemon) == before
