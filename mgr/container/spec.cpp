@@ -30,6 +30,7 @@ json namespaces(const HostConfig& host, const SpecInput& input, const HostFacts&
   return list;
 }
 
+// Warnings are in Docker's words where it has them.
 json memory(const HostConfig& host, const HostFacts& facts, std::vector<std::string>& warnings) {
   json limits = json::object();
   if (host.memory > 0) limits["limit"] = host.memory;
@@ -37,12 +38,24 @@ json memory(const HostConfig& host, const HostFacts& facts, std::vector<std::str
   if (facts.has_swap_limit) {
     if (host.memory_swap != 0) limits["swap"] = host.memory_swap;
   } else if (host.memory_swap > 0) {
-    warnings.emplace_back("this host's kernel does not limit swap: memory is limited without swap");
+    warnings.emplace_back(
+        "Your kernel does not support swap limit capabilities or the cgroup is not mounted. Memory limited without "
+        "swap.");
   }
   if (host.memory_swappiness) limits["swappiness"] = *host.memory_swappiness;
   if (host.oom_kill_disable) limits["disableOOMKiller"] = true;
-  if (!facts.is_cgroup_v1 && (limits.erase("swappiness") | limits.erase("disableOOMKiller")) != 0) {
-    warnings.emplace_back("this host's cgroups have neither swappiness nor a switch for the OOM killer: left out");
+  if (!facts.is_cgroup_v1 && limits.erase("swappiness") != 0) {
+    warnings.emplace_back(
+        "Your kernel does not support memory swappiness capabilities or the cgroup is not mounted. Memory swappiness "
+        "discarded.");
+  }
+  if (!facts.is_cgroup_v1 && limits.erase("disableOOMKiller") != 0) {
+    warnings.emplace_back("Your kernel does not support OomKillDisable. OomKillDisable discarded.");
+  }
+  if (limits.contains("disableOOMKiller") && host.memory == 0) {
+    warnings.emplace_back(
+        "OOM killer is disabled for the container, but no memory limit is set, this can result in the system running "
+        "out of resources.");
   }
   return limits;
 }
@@ -78,7 +91,8 @@ json block_io(const HostConfig& host, const HostFacts& facts, std::vector<std::s
   if (host.blkio_weight > 0) limits["weight"] = host.blkio_weight;
   add("weightDevice", "weight", host.blkio_weight_device);
   if (!facts.has_blkio_weight && (limits.erase("weight") | limits.erase("weightDevice")) != 0) {
-    warnings.emplace_back("this host's kernel has no block I/O weight: it was left out");
+    warnings.emplace_back(
+        "Your kernel does not support Block I/O weight or the cgroup is not mounted. Weight discarded.");
   }
   add("throttleReadBpsDevice", "rate", host.blkio_read_bps);
   add("throttleWriteBpsDevice", "rate", host.blkio_write_bps);

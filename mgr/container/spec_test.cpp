@@ -122,11 +122,14 @@ TEST(spec, what_the_daemon_does_not_have_is_left_out_with_a_warning) {
       R"("CapAdd":["SYS_RESOURCE"],"OomScoreAdj":-5,"BlkioWeight":10,"Memory":9000000,"MemorySwap":9500000,
          "Ulimits":[{"Name":"nofile","Soft":2000,"Hard":3000},{"Name":"core","Soft":0,"Hard":0}])",
       facts);
-  EXPECT_EQ(warnings, (Words{"capability CAP_SYS_RESOURCE is not this daemon's to give: it was left out",
-                             "limit nofile is not this daemon's to raise: it was lowered to 1000",
-                             "the OOM score is not this daemon's to lower: it was left out",
-                             "this host's kernel does not limit swap: memory is limited without swap",
-                             "this host's kernel has no block I/O weight: it was left out"}));
+  EXPECT_EQ(warnings,
+            (Words{"capability CAP_SYS_RESOURCE is not this daemon's to give: it was left out",
+                   "limit nofile is not this daemon's to raise: it was lowered to 1000",
+                   "the OOM score is not this daemon's to lower: it was left out",
+                   "Your kernel does not support swap limit capabilities or the cgroup is not mounted. Memory "
+                   "limited without swap.",
+                   "Your kernel does not support Block I/O weight or the cgroup is not mounted. Weight "
+                   "discarded."}));
   EXPECT_EQ(spec["process"]["rlimits"], json::parse(R"([{"type":"RLIMIT_NOFILE","soft":1000,"hard":1000},
                                                         {"type":"RLIMIT_CORE","soft":0,"hard":0}])"));
   EXPECT_FALSE(spec["process"].contains("oomScoreAdj"));
