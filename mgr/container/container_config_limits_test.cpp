@@ -236,6 +236,15 @@ TEST(container_config_json, mounts_are_listed_as_docker_lists_them) {
   EXPECT_EQ(mounts_inspect_json(host.mounts), expected);
 }
 
+TEST(container_config_json, the_mark_of_a_builds_container_is_the_stores_alone) {
+  ContainerConfig config = parse_container_config(json::parse(R"({"Image":"x"})"));
+  config.build_step = true;
+  const json stored = config_to_json(config);
+  EXPECT_EQ(config_from_json(stored), config);
+  EXPECT_THROW(parse_container_config(stored), Error);
+  EXPECT_FALSE(config_inspect_json(config).contains("BuildStep"));
+}
+
 TEST(container_config_json, a_damaged_stored_document_names_the_field) {
   json stored = config_to_json(parse_container_config(json::parse(kEverything)));
   stored["HostConfig"]["Memory"] = "much";

@@ -94,8 +94,8 @@ def test_what_is_not_there_says_so(daemon, parameters, message):
     assert message in refusal(daemon, "FROM busybox\n", 501, **parameters)
 
 
-def test_the_default_builder_of_newer_clients_is_the_classic_one(daemon):
-    assert "Builder-Version" not in daemon.http.get("/_ping").headers or daemon.http.get("/_ping").headers["builder-version"] == "1"
+def test_clients_are_told_which_builder_there_is(daemon):
+    assert daemon.http.get("/_ping").headers["builder-version"] == "1"
 
 
 # -- contexts --

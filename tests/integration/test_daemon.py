@@ -19,6 +19,7 @@ import pytest
 
 import containers
 import leftovers
+from builds import build, context, nothing_goes_on, stored
 from daemon import QUOLLD, free_port
 from http_client import HttpClient
 from waiting import eventually
@@ -426,6 +427,22 @@ def on_small_disk(small_disk, make_daemon, busybox_tar):
         return filler
 
     return daemon, fill
+
+
+def test_a_full_disk_fails_a_build_and_leaves_nothing_of_it(on_small_disk):
+    daemon, fill = on_small_disk
+    before = stored(daemon)
+    filler = fill()
+    for dockerfile, files in (("FROM busybox\n", {"big": os.urandom(1 << 20)}), ("FROM busybox\nRUN true\n", {})):
+        answer = daemon.http.post("/build", body=context(dockerfile, files))
+        assert re.search("No space left on device|disk is full", answer.text), answer
+        assert nothing_goes_on(daemon) and stored(daemon) == before
+    filler.unlink()
+    # A step that fills it takes nothing but itself away.
+    built = build(daemon, "FROM busybox\nRUN cat /dev/zero > /zeros\n", forcerm="1")
+    assert built.error["code"] == 1 and "No space left on device" in built.text
+    assert nothing_goes_on(daemon) and stored(daemon) == before
+    build(daemon, "FROM busybox\nRUN true\n").succeeded()
 
 
 def test_a_full_disk_fails_what_needs_room_and_nothing_else(on_small_disk, busybox_tar):
