@@ -79,7 +79,8 @@ json image_inspect_json(const http::Request& request, const mgr::Image& image,
   return answer;
 }
 
-json image_history_json(const mgr::Image& image, const std::vector<mgr::LayerRecord>& layers) {
+json image_history_json(const std::vector<mgr::Image>& lineage, const std::vector<mgr::LayerRecord>& layers) {
+  const mgr::Image& image = lineage.front();
   json list = json::array();
   const auto history = image.config.find("history");
   std::size_t layer = 0;
@@ -100,9 +101,10 @@ json image_history_json(const mgr::Image& image, const std::vector<mgr::LayerRec
   }
   while (layer < layers.size()) add(json::object());  // a configuration without a history
   std::reverse(list.begin(), list.end());
-  if (!list.empty()) {
-    list.front()["Id"] = image.id;
-    if (!image.repo_tags.empty()) list.front()["Tags"] = image.repo_tags;
+  // Each image was made from the next by one step.
+  for (std::size_t at = 0; at < std::min(list.size(), lineage.size()); ++at) {
+    list[at]["Id"] = lineage[at].id;
+    if (!lineage[at].repo_tags.empty()) list[at]["Tags"] = lineage[at].repo_tags;
   }
   return list;
 }

@@ -24,8 +24,9 @@ std::vector<std::string> ids_of_users(const std::vector<mgr::ImageUser>& users, 
 nlohmann::json image_inspect_json(const http::Request& request, const mgr::Image& image,
                                   const std::vector<std::filesystem::path>& layers);
 
-// GET /images/{name}/history, the newest step first. `layers` are the image's, base first.
-nlohmann::json image_history_json(const mgr::Image& image, const std::vector<mgr::LayerRecord>& layers);
+// GET /images/{name}/history, the newest step first. `lineage` is the image and what it was made from on this host, its
+// parent first, never empty. `layers` are the image's, base first.
+nlohmann::json image_history_json(const std::vector<mgr::Image>& lineage, const std::vector<mgr::LayerRecord>& layers);
 
 // [{"Untagged": x}, {"Deleted": y}]
 nlohmann::json removed_items_json(const mgr::RemoveResult& result);

@@ -131,11 +131,29 @@ Task<void> inspect_image(Api& api, Request& request, Response& response) {
   co_await send_json(response, 200, answer);
 }
 
+namespace {
+
+// An image and those that it was made from on this host, one before the other. A parent may go in the meantime.
+std::vector<mgr::Image> lineage_of(const mgr::ImageStore& images, const std::string& name) {
+  std::vector<mgr::Image> lineage{images.get(name)};
+  while (!lineage.back().parent.empty()) {
+    try {
+      lineage.push_back(images.get(lineage.back().parent));
+    } catch (const Error& error) {
+      if (error.error_class() != ErrorClass::kNotFound) throw;
+      break;
+    }
+  }
+  return lineage;
+}
+
+}  // namespace
+
 Task<void> history_image(Api& api, Request& request, Response& response) {
   const std::string name(request.param("name"));
   const json answer = co_await task::blocking([&] {
-    const mgr::Image image = api.images.get(name);
-    return image_history_json(image, api.images.layers_of(image.id));
+    const std::vector<mgr::Image> lineage = lineage_of(api.images, name);
+    return image_history_json(lineage, api.images.layers_of(lineage.front().id));
   });
   co_await send_json(response, 200, answer);
 }

@@ -82,6 +82,7 @@ def test_every_instruction_takes_effect(daemon):
     history = daemon.http.get("/images/all:1/history").json()
     assert any(row["CreatedBy"].startswith("|2 given=from outside other=default /bin/sh -c echo") for row in history)
     assert history[0]["CreatedBy"] == "/bin/sh -e -c #(nop)  ONBUILD RUN echo triggered > /tmp/trigger"
+    assert all(row["Id"].startswith("sha256:") for row in history[:20])
     total = len([line for line in EVERYTHING.splitlines() if not line.startswith("#")])
     assert f"Step {total}/{total} : ONBUILD" in built.text
     # Its trigger runs in the build that stands on it, once.

@@ -77,11 +77,19 @@ def test_tags_lead_to_an_image_and_move(daemon):
 def test_history_tells_the_newest_step_first(daemon):
     child = commit(daemon, "busybox", "hist:1", "ENV%20A=1")
     steps = daemon.http.get("/images/hist:1/history").expect(200).json()
-    assert [step["Id"] for step in steps] == [child, "<missing>"]
-    assert steps[0]["Tags"] == ["hist:1"] and steps[0]["Size"] == 0
+    assert [step["Id"] for step in steps] == [child, inspect(daemon, "busybox")["Id"]]
+    assert steps[0]["Tags"] == ["hist:1"] and steps[1]["Tags"] == ["busybox:latest"] and steps[0]["Size"] == 0
     assert steps[1]["Size"] == inspect(daemon, "busybox")["Size"] and steps[1]["CreatedBy"] == "make-busybox-image"
     assert "make-busybox-image" in daemon.docker("history", "hist:1").stdout
     daemon.http.get("/images/absent/history").expect(404)
+
+
+def test_history_tells_no_image_for_steps_that_were_made_elsewhere(daemon, make_daemon):
+    commit(daemon, "busybox", "hist:1", "ENV%20A=1")
+    other = make_daemon()
+    other.http.post("/images/load", body=daemon.http.get("/images/hist:1/get").expect(200).body).expect(200)
+    steps = other.http.get("/images/hist:1/history").expect(200).json()
+    assert [step["Id"] for step in steps] == [inspect(daemon, "hist:1")["Id"], "<missing>"]
 
 
 # -- save --
