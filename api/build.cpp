@@ -45,7 +45,7 @@ Task<void> keep_lines(QuietLines* quiet, std::string_view lines) {
 Task<void> receive_context(Api& api, Request& request, mgr::BuildContext& context) {
   const std::int64_t bytes_max = api.registry.plain_bytes_max();
   const std::string remote = request.query("remote").value_or("");
-  if (remote.empty() || remote == "client-session") {
+  if (remote.empty()) {
     co_return co_await consume_body(
         [&request](std::span<char> buffer) { return request.read_body(buffer); },
         [&](const mgr::ByteSource& body, const std::stop_token& stop) { context.unpack(body, bytes_max, stop); });
@@ -108,8 +108,10 @@ Task<void> build_image(Api& api, Request& request, Response& response) {
 
 Task<void> prune_builds(Api& api, Request& request, Response& response) {
   const Filters filters(request.query("filters"), {"until", "label", "label!"});
-  if (!request.query("keep-storage").value_or("0").empty() && request.query("keep-storage").value_or("0") != "0") {
-    throw Error(ErrorClass::kNotImplemented, "keep-storage is not supported: use the filter until");
+  for (const char* bound : {"keep-storage", "reserved-space", "max-used-space", "min-free-space"}) {
+    const std::string value = request.query(bound).value_or("");
+    if (value.empty() || value == "0") continue;
+    throw Error(ErrorClass::kNotImplemented, std::string(bound) + " is not supported: use the filter until");
   }
   const std::optional<std::int64_t> until_ns = filters.until_ns(mgr::wall_now_ns());
   const auto wanted = [&](const mgr::Image& image) {

@@ -135,6 +135,11 @@ mgr::BuildRequest build_request_of(const Request& request) {
   build.labels = labels_of(request);
   if (const std::string text = text_of(request, "platform"); !text.empty()) build.platform = mgr::parse_platform(text);
   build.no_cache = request.query_flag("nocache");
+  const json cache_from = json_of(request, "cachefrom");
+  if (!cache_from.is_null() && !cache_from.is_array()) {
+    refuse(ErrorClass::kInvalidArgument, "cachefrom: expected a list");
+  }
+  build.cache_from = !cache_from.empty();
   build.pull = request.query_flag("pull");
   build.keep_containers = !request.query_flag_or("rm", true);
   build.remove_failed = request.query_flag("forcerm");

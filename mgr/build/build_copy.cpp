@@ -78,8 +78,11 @@ task::Task<void> BuildRun::copy(const Instruction& instruction) {
     const std::string comment = copy.name + " " + (copy.chown.empty() ? "" : "--chown=" + copy.chown + " ") +
                                 copy.digest + " in " + copy.target + " ";
     const json key = made_by_comment(comment);
-    if (co_await use_cached(key)) co_return;
-    co_await task::blocking([&](const std::stop_token& stop) { perform(copy, comment, key, stop); });
+    const bool is_cached = co_await use_cached(key);
+    co_await task::blocking([&](const std::stop_token& stop) {
+      if (!is_cached) perform(copy, comment, key, stop);
+      copy.from_root.reset();  // takes its files away
+    });
     co_return;
   } catch (const Error& error) {
     if (error.error_class() == ErrorClass::kCancelled) throw;

@@ -52,6 +52,9 @@ task::Task<std::string> BuildRun::run() {
   cut_at_target();
   add_labels();
   const std::string total = std::to_string(file_.instructions.size());
+  if (request_.cache_from) {
+    co_await say("[Warning] cache-from is not looked at: steps are found where this daemon has built them\n");
+  }
   int number = 0;
   for (const Instruction& instruction : file_.instructions) {
     task::this_task::cancel_token().throw_if_cancelled();

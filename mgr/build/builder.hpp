@@ -29,6 +29,7 @@ struct BuildRequest {
   std::map<std::string, std::string> labels;  // --label
   std::optional<Platform> platform;           // of base images
   bool no_cache = false;
+  bool cache_from = false;       // other images are named as a cache, which this builder cannot use: it says so
   bool pull = false;             // ask the registry for newer base images
   bool keep_containers = false;  // of steps that succeed; Docker's rm=0
   bool remove_failed = false;    // the containers of steps that fail; Docker's forcerm

@@ -112,6 +112,16 @@ std::optional<std::pair<std::string, std::string>> directive(std::string_view li
   return std::pair(std::move(key), std::string(trim(line.substr(equals + 1))));
 }
 
+// What an image's configuration holds is JSON, and a container's record too.
+bool is_utf8(std::string_view text) {
+  try {
+    static_cast<void>(json(text).dump());
+    return true;
+  } catch (const json::exception&) {
+    return false;
+  }
+}
+
 // The lines of a file, made into instructions.
 class Reader {
  public:
@@ -226,6 +236,7 @@ Instruction parse_instruction(std::string_view text, int line) {
 }
 
 Dockerfile parse_dockerfile(std::string_view text, const std::string& name) {
+  if (!is_utf8(text)) refuse("the Dockerfile (" + name + ") is not valid UTF-8");
   Dockerfile file = Reader(text).read();
   if (file.instructions.empty()) refuse("the Dockerfile (" + name + ") cannot be empty");
   return file;

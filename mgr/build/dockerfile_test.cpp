@@ -77,6 +77,7 @@ TEST(Dockerfile, directives) {
 TEST(Dockerfile, refuses_what_docker_refuses) {
   EXPECT_EQ(failure_of("FROM x\n\nBOGUS y\n"), "dockerfile parse error line 3: unknown instruction: BOGUS");
   EXPECT_THAT(failure_of("FROM\n"), HasSubstr("FROM requires at least one argument"));
+  EXPECT_THAT(failure_of("FROM x\nRUN \xff\n"), HasSubstr("not valid UTF-8"));
   EXPECT_EQ(failure_of("# nothing\n"), "the Dockerfile (Dockerfile) cannot be empty");
   EXPECT_THAT(failure_of("FROM x\nRUN --bogus=1 y\n"), HasSubstr("Unknown flag: bogus"));
   EXPECT_THAT(failure_of("FROM x\nCOPY --from a b\n"), HasSubstr("Missing a value on flag: from"));

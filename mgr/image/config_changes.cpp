@@ -102,14 +102,27 @@ void set_env(json& config, std::string_view text) {
   }
 }
 
+std::optional<int> port_number(std::string_view text) {
+  int number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || end != text.data() + text.size() || number < 1 || number > 65535) return std::nullopt;
+  return number;
+}
+
+// "80", "80/udp", "8000-8010/tcp": each port by itself.
 void expose(json& config, std::string_view text) {
-  for (std::string port : words_of(text)) {
-    if (port.find('/') == std::string::npos) port += "/tcp";
-    const auto slash = port.find('/');
-    const bool digits = slash > 0 && std::ranges::all_of(port.substr(0, slash),
-                                                         [](char c) { return (c >= '0' && c <= '9') || c == '-'; });
-    if (!digits) refuse("invalid containerPort: " + port);
-    config["ExposedPorts"][port] = json::object();
+  for (const std::string& word : words_of(text)) {
+    const auto slash = std::min(word.find('/'), word.size());
+    const std::string ports = word.substr(0, slash);
+    const std::string protocol = slash == word.size() ? "tcp" : word.substr(slash + 1);
+    const auto dash = ports.find('-');
+    const auto first = port_number(ports.substr(0, dash));
+    const auto last = dash == std::string::npos ? first : port_number(ports.substr(dash + 1));
+    if (!first || !last || *first > *last) refuse("invalid containerPort: " + word);
+    if (protocol != "tcp" && protocol != "udp" && protocol != "sctp") refuse("invalid proto: " + protocol);
+    for (int port = *first; port <= *last; ++port) {
+      config["ExposedPorts"][std::to_string(port) + "/" + protocol] = json::object();
+    }
   }
 }
 

@@ -58,7 +58,9 @@ TEST(config_changes, all_else_is_refused_by_its_name) {
   EXPECT_EQ(refusal("RUN x"), "run is not a valid change command");
   EXPECT_EQ(refusal("ENV"), "ENV requires at least one argument");
   EXPECT_EQ(refusal("ENV A"), "ENV must have two arguments");
-  EXPECT_EQ(refusal("EXPOSE http"), "invalid containerPort: http/tcp");
+  EXPECT_EQ(refusal("EXPOSE http"), "invalid containerPort: http");
+  EXPECT_EQ(refusal("EXPOSE 9-8"), "invalid containerPort: 9-8");
+  EXPECT_EQ(refusal("EXPOSE 80/x"), "invalid proto: x");
   EXPECT_EQ(refusal("LABEL a=\"b"), "unterminated quote in: a=\"b");
   EXPECT_EQ(refusal("HEALTHCHECK --interval=x CMD y"), "time: invalid duration \"x\"");
 }

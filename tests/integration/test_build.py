@@ -50,7 +50,7 @@ COPY --chown=7:8 tree /tree/
 ADD tree/sub/*.txt /texts/
 USER 5:6
 RUN id -u > /tmp/uid; pwd > /tmp/pwd
-EXPOSE 80 81/udp
+EXPOSE 80 81/udp 90-92
 VOLUME /data
 VOLUME ["/more data"]
 STOPSIGNAL SIGUSR1
@@ -69,7 +69,8 @@ def test_every_instruction_takes_effect(daemon):
     assert config["Entrypoint"] == ["/bin/echo", "said"] and config["Cmd"] == ["by", "default"]
     assert config["WorkingDir"] == "/work/deeper" and config["User"] == "5:6" and config["StopSignal"] == "SIGUSR1"
     assert config["Labels"] == {"one": "1 1", "two": "1"}
-    assert set(config["Volumes"]) == {"/data", "/more data"} and set(config["ExposedPorts"]) == {"80/tcp", "81/udp"}
+    assert set(config["Volumes"]) == {"/data", "/more data"}
+    assert set(config["ExposedPorts"]) == {"80/tcp", "81/udp", "90/tcp", "91/tcp", "92/tcp"}
     assert config["Shell"] == ["/bin/sh", "-e", "-c"] and config["OnBuild"] == ["RUN echo triggered > /tmp/trigger"]
     assert config["Healthcheck"] == {"Test": ["CMD-SHELL", "test -e /run-shell"], "Interval": 5_000_000_000, "Retries": 3}
     assert {"greeting=hello there", "a=1", "b=two words", "c=hello there"} <= set(config["Env"])
@@ -116,7 +117,8 @@ def test_what_is_said_is_what_docker_says(daemon, tmp_path):
 
 def test_stages(daemon):
     dockerfile = ("FROM busybox AS Base\nRUN echo base > /made\nFROM scratch AS empty\nCOPY --from=base /made /bin/busybox /bin/\n"
-                  "FROM base AS last\nCOPY --from=1 /bin/made /copied\nCOPY --from=busybox:latest /etc/passwd /other\nRUN cat /made /copied > /all\n"
+                  "FROM base AS last\nCOPY --from=1 /bin/made /copied\nCOPY --from=busybox:latest /etc/passwd /other\n"
+                  "RUN cat /made /copied > /all\n"
                   "FROM nothing/of/this:kind\n")
     built = build(daemon, dockerfile, target="LAST").succeeded()
     assert "nothing/of" not in built.text and "Step 8/8" in built.text
@@ -134,8 +136,8 @@ def test_add_unpacks_archives_and_fetches(daemon, tmp_path):
     plain = io.BytesIO()
     with tarfile.open(fileobj=plain, mode="w") as archive:
         archive.addfile(owned)
-    files = {"a.tar": plain.getvalue(), "b.tgz": gzip.compress(tar({"zipped/": b"", "zipped/in": b"in"})), "c.gz": gzip.compress(b"no tar"),
-             "d.txt": "text"}
+    files = {"a.tar": plain.getvalue(), "b.tgz": gzip.compress(tar({"zipped/": b"", "zipped/in": b"in"})),
+             "c.gz": gzip.compress(b"no tar"), "d.txt": "text"}
     (tmp_path / "fetched.tar").write_bytes(files["a.tar"])
 
     class Files(http.server.SimpleHTTPRequestHandler):
@@ -149,9 +151,11 @@ def test_add_unpacks_archives_and_fetches(daemon, tmp_path):
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         url = f"http://127.0.0.1:{server.server_port}"
-        built = build(daemon, f"FROM busybox\nADD --chown=3:4 a.tar /x/\nADD b.tgz c.gz d.txt /y/\nADD {url}/fetched.tar /z/\nCOPY a.tar /copied\n",
+        built = build(daemon, f"FROM busybox\nADD --chown=3:4 a.tar /x/\nADD b.tgz c.gz d.txt /y/\nADD {url}/fetched.tar /z/\n"
+                      "COPY a.tar /copied\n",
                       files).succeeded()
-        assert shell(daemon, built.id, "stat -c '%n %u:%g %a' /x/owned; cat /y/zipped/in; ls /y; stat -c '%n %u:%g %a' /z/fetched.tar; ls /z") == \
+        assert shell(daemon, built.id, "stat -c '%n %u:%g %a' /x/owned; cat /y/zipped/in; ls /y;"
+                                       "stat -c '%n %u:%g %a' /z/fetched.tar; ls /z") == \
             "/x/owned 11:12 640\ninc.gz\nd.txt\nzipped\n/z/fetched.tar 0:0 600\nfetched.tar\n"
         assert shell(daemon, built.id, "tar tf /copied") == "owned\n"
         gone = build(daemon, f"FROM busybox\nADD {url}/nothing /z/\n")
@@ -212,12 +216,14 @@ def test_limits_and_networks_of_steps(daemon):
 
 
 def test_labels_arguments_and_proxies(daemon):
-    dockerfile = "ARG outer=1\nFROM busybox\nARG outer\nARG unset\nENV set=env\nARG set=arg\nRUN echo $outer-${unset}-$set-$HTTP_PROXY > /said\n"
+    dockerfile = "ARG outer=1\nFROM busybox\nARG outer\nARG unset\nENV set=env\nARG set=arg\n" \
+                 "RUN echo $outer-${unset}-$set-$HTTP_PROXY > /said\n"
     built = build(daemon, dockerfile, labels={"a": "x y", "b": "$z \"q\""}, t=["l:1", "m:2"],
                   buildargs={"outer": "2", "HTTP_PROXY": "p", "stray": "s", "other": None}).succeeded()
     assert shell(daemon, "l:1", "cat /said") == "2--env-p\n"
     assert settings(daemon, "m:2")["Labels"] == {"a": "x y", "b": "$z \"q\""}
     assert "[Warning] One or more build-args [other stray] were not consumed\n" in built.text
+    assert "cache-from is not looked at" in build(daemon, "FROM busybox\n", cachefrom=["x"]).succeeded().text
     # A proxy alone does not make another image.
     assert build(daemon, dockerfile, labels={"a": "x y", "b": "$z \"q\""},
                  buildargs={"outer": "2", "HTTP_PROXY": "q"}).succeeded().id == built.id
@@ -329,10 +335,11 @@ services:
     command: cat /index.html
 """)
     env = {**daemon.docker_env(), "COMPOSE_DOCKER_CLI_BUILD": "0", "DOCKER_BUILDKIT": "0"}
+    compose = ["docker-compose", "--no-ansi", "-p", "built", "-f", str(tmp_path / "docker-compose.yml")]
     for arguments in (["build"], ["up", "--build"]):
-        done = subprocess.run(["docker-compose", "--no-ansi", "-p", "built", "-f", str(tmp_path / "docker-compose.yml"), *arguments], env=env,
-                              capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL)
+        done = subprocess.run([*compose, *arguments], env=env, capture_output=True, text=True, timeout=60,
+                              stdin=subprocess.DEVNULL)
         assert done.returncode == 0, done.stdout + done.stderr
     assert "served" in done.stdout
     assert settings(daemon, "composed:1")["Labels"]["from"] == "compose"
-    subprocess.run(["docker-compose", "-p", "built", "-f", str(tmp_path / "docker-compose.yml"), "down"], env=env, capture_output=True, timeout=60)
+    subprocess.run([*compose, "down"], env=env, capture_output=True, timeout=60)

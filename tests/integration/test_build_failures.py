@@ -121,7 +121,8 @@ def test_contexts_that_lead_out_are_refused(daemon, members, message):
 def test_links_of_a_context_stay_in_it(daemon):
     members = [link("absolute", "/etc/hostname"), link("up", "../../../../etc"), entry("/rooted"), link("dir", "/")]
     files = {"etc/": "", "etc/hostname": "of the context", "etc/passwd": "the context's"}
-    built = build(daemon, "FROM busybox\nCOPY absolute /a\nCOPY up/passwd /b\nCOPY rooted /c\nCOPY dir/etc /d/\n", files, members).succeeded()
+    built = build(daemon, "FROM busybox\nCOPY absolute /a\nCOPY up/passwd /b\nCOPY rooted /c\n"
+                          "COPY dir/etc /d/\n", files, members).succeeded()
     assert shell(daemon, built.id, "cat /a /b; ls /c /d") == "of the contextthe context's/c\n\n/d:\nhostname\npasswd\n"
     away = build(daemon, "FROM busybox\nCOPY absolute /a\n", {}, [link("absolute", "/etc/shadow")])
     assert "file not found in build context" in away.error["message"]
@@ -132,7 +133,8 @@ def test_links_of_a_context_stay_in_it(daemon):
 def test_links_of_an_image_stay_in_it(daemon):
     built = build(daemon, "FROM busybox\nRUN mkdir /real; ln -s /real /linked; ln -s ../../../../.. /up; ln -s /real/file /file\n"
                           "COPY a /linked/\nCOPY a /up/\nCOPY a /up/real/b\nCOPY a /file\nWORKDIR /linked/sub\n", {"a": "A"}).succeeded()
-    assert shell(daemon, built.id, "cat /real/a /a /real/b; ls -l /linked /real/file | wc -l; test -d /real/sub && echo sub") == "AAA2\nsub\n"
+    said = shell(daemon, built.id, "cat /real/a /a /real/b; ls -l /linked /real/file | wc -l; test -d /real/sub && echo sub")
+    assert said == "AAA2\nsub\n"
     assert not os.path.exists("/real") and not os.path.exists("/a")
 
 
@@ -168,8 +170,9 @@ def test_leaving_ends_the_step_and_removes_it(daemon, leave):
 
 def test_leaving_with_the_docker_command(daemon, tmp_path):
     (tmp_path / "Dockerfile").write_text("FROM busybox\nRUN echo begun; sleep 600\n")
-    with subprocess.Popen(["docker", "build", str(tmp_path)], env={**daemon.docker_env(), "DOCKER_BUILDKIT": "0"}, stdin=subprocess.DEVNULL,
-                          stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as client:
+    env = {**daemon.docker_env(), "DOCKER_BUILDKIT": "0"}
+    with subprocess.Popen(["docker", "build", str(tmp_path)], env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.DEVNULL, text=True) as client:
         for line in client.stdout:
             if line == "begun\n":
                 break
