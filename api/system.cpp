@@ -106,6 +106,7 @@ json info_json(const Api& api) {
   ::sysinfo(&memory);
   const bool unified = exists("/sys/fs/cgroup/cgroup.controllers");
   const json runtime{{"path", api.facts.runtime_path}};
+  const mgr::ProxySettings proxies = api.registry.options().proxies.shown();
   return {
       {"ID", api.facts.id},
       {"Containers", counts.running + counts.paused + counts.stopped},
@@ -148,9 +149,9 @@ json info_json(const Api& api) {
       {"IndexServerAddress", "https://index.docker.io/v1/"},
       {"RegistryConfig", registry_json(api.registry.options())},
       {"GenericResources", nullptr},
-      {"HttpProxy", ""},
-      {"HttpsProxy", ""},
-      {"NoProxy", ""},
+      {"HttpProxy", proxies.http_proxy},
+      {"HttpsProxy", proxies.https_proxy},
+      {"NoProxy", proxies.no_proxy},
       {"Name", names.nodename},
       {"Labels", json::array()},
       {"ExperimentalBuild", false},

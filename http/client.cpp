@@ -61,9 +61,12 @@ Client::~Client() = default;
 Client::Client(Client&&) noexcept = default;
 Client& Client::operator=(Client&&) noexcept = default;
 
-Client Client::tcp(std::string host, std::uint16_t port) { return Client(Address{std::move(host), port, false}); }
-Client Client::tls(std::string host, std::uint16_t port, std::shared_ptr<const TlsContext> context) {
-  return Client(Address{std::move(host), port, false, std::move(context)});
+Client Client::tcp(std::string host, std::uint16_t port, std::optional<ClientProxy> proxy) {
+  return Client(Address{std::move(host), port, false, {}, std::move(proxy)});
+}
+Client Client::tls(std::string host, std::uint16_t port, std::shared_ptr<const TlsContext> context,
+                   std::optional<ClientProxy> proxy) {
+  return Client(Address{std::move(host), port, false, std::move(context), std::move(proxy)});
 }
 Client Client::unix_socket(std::string path) { return Client(Address{std::move(path), 0, true}); }
 
@@ -87,7 +90,47 @@ Client Client::from_url(std::string_view url) {
 
 void Client::close() { connection_.reset(); }
 
+// Of what goes through a proxy: the name that the proxy is to look for.
+std::string Client::host_field() const {
+  if (address_.is_unix) return "localhost";
+  const bool is_v6 = address_.host.find(':') != std::string::npos;
+  std::string host = is_v6 ? "[" + address_.host + "]" : address_.host;
+  if (address_.port != (address_.tls ? 443 : 80)) host += ":" + std::to_string(address_.port);
+  return host;
+}
+
+void Client::address_to_proxy(ClientRequest& request) const {
+  if (!address_.proxy || address_.tls) return;
+  request.target = "http://" + host_field() + request.target;
+  if (!address_.proxy->authorization.empty()) {
+    request.headers.emplace_back("Proxy-Authorization", address_.proxy->authorization);
+  }
+}
+
+task::Task<void> Client::connect_by_proxy(const ClientProxy& proxy) {
+  const std::string name = "proxy " + proxy.host + ":" + std::to_string(proxy.port) + ": ";
+  try {
+    connection_ = std::make_unique<ClientConnection>(co_await connect_tcp(proxy.host, proxy.port));
+    if (!address_.tls) co_return;
+    ClientRequest request{.method = "CONNECT"};
+    const bool is_v6 = address_.host.find(':') != std::string::npos;
+    request.target = (is_v6 ? "[" + address_.host + "]:" : address_.host + ":") + std::to_string(address_.port);
+    if (!proxy.authorization.empty()) request.headers.emplace_back("Proxy-Authorization", proxy.authorization);
+    const std::string head = head_of(request, request.target);
+    const std::optional<ClientResponse> answer = co_await connection_->exchange(request, head);
+    if (!answer) throw Error(ErrorClass::kUnavailable, "it closed the connection");
+    if (answer->status() / 100 != 2) {
+      throw Error(ErrorClass::kUnavailable, std::to_string(answer->status()) + " " + std::string(answer->reason()));
+    }
+  } catch (const Error& error) {
+    connection_.reset();
+    throw Error(error.error_class(), name + error.message());
+  }
+  co_await connection_->start_tls(*address_.tls, address_.host);
+}
+
 task::Task<void> Client::connect() {
+  if (address_.proxy) co_return co_await connect_by_proxy(*address_.proxy);
   UniqueFd fd =
       address_.is_unix ? co_await connect_unix(address_.host) : co_await connect_tcp(address_.host, address_.port);
   auto connection = std::make_unique<ClientConnection>(std::move(fd));
@@ -99,13 +142,10 @@ task::Task<ClientResponse> Client::request(ClientRequest request) {
   // A connection that carries half an answer, or was left by a cancelled request, is of no more use.
   if (connection_ && !connection_->is_idle()) close();
   bool reused = connection_ != nullptr;
+  address_to_proxy(request);
   while (true) {
     if (!connection_) co_await connect();
-    std::string host = address_.is_unix ? "localhost" : address_.host;
-    if (host.find(':') != std::string::npos) host = "[" + host + "]";
-    const std::uint16_t usual_port = address_.tls ? 443 : 80;
-    if (!address_.is_unix && address_.port != usual_port) host += ":" + std::to_string(address_.port);
-    const std::string head = head_of(request, host);
+    const std::string head = head_of(request, host_field());
     std::optional<ClientResponse> response = co_await connection_->exchange(request, head);
     if (response) co_return std::move(*response);
     close();

@@ -34,6 +34,13 @@ struct ClientRequest {
   BodyProducer body_producer = {};  // instead of `body`
 };
 
+// An HTTP proxy: plain requests are given to it whole, TLS goes through a tunnel that it makes (CONNECT).
+struct ClientProxy {
+  std::string host;
+  std::uint16_t port = 0;
+  std::string authorization;  // the value of Proxy-Authorization; empty for none
+};
+
 // An answer whose head has been read.
 //
 // Lifetime: refers to its Client, which outlives it; ends the reading of the body.
@@ -71,8 +78,9 @@ class ClientResponse {
 // Errors:   Error{kUnavailable} where the server cannot be reached or leaves.
 class Client {
  public:
-  static Client tcp(std::string host, std::uint16_t port);
-  static Client tls(std::string host, std::uint16_t port, std::shared_ptr<const TlsContext> context);
+  static Client tcp(std::string host, std::uint16_t port, std::optional<ClientProxy> proxy = {});
+  static Client tls(std::string host, std::uint16_t port, std::shared_ptr<const TlsContext> context,
+                    std::optional<ClientProxy> proxy = {});
   static Client unix_socket(std::string path);
   // "unix:///run/quoll.sock", "tcp://127.0.0.1:2375", "http://127.0.0.1:2375".
   // Errors: Error{kInvalidArgument}.
@@ -99,9 +107,13 @@ class Client {
     std::uint16_t port = 0;
     bool is_unix = false;
     std::shared_ptr<const TlsContext> tls = {};
+    std::optional<ClientProxy> proxy = {};
   };
   explicit Client(Address address);
   task::Task<void> connect();
+  task::Task<void> connect_by_proxy(const ClientProxy& proxy);
+  std::string host_field() const;
+  void address_to_proxy(ClientRequest& request) const;
 
   Address address_;
   std::unique_ptr<ClientConnection> connection_;

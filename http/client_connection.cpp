@@ -164,14 +164,14 @@ task::Task<bool> ClientConnection::send(const ClientRequest& request, std::strin
 task::Task<std::optional<ClientResponse>> ClientConnection::exchange(const ClientRequest& request,
                                                                      std::string_view head) {
   state_ = State::kBroken;  // until the answer has come
-  is_head_request_ = request.method == "HEAD";
+  has_no_body_ = request.method == "HEAD" || request.method == "CONNECT";
   const bool sent = co_await send(request, head);
   bool any = false;
   while (true) {
     parser_.reset();
     head_.emplace();
     parser_.emplace(*head_, kHeadMax);
-    if (is_head_request_) parser_->skip_body();
+    if (has_no_body_) parser_->skip_body();
     while (!parser_->head_done() && parser_->failure().status == 0) {
       const std::size_t taken = input_.empty() ? 0 : parser_->parse_head(input_.bytes());
       input_.consume(taken);

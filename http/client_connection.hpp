@@ -47,7 +47,7 @@ class ClientConnection {
   InputBuffer input_;
   std::optional<MessageHead> head_;
   std::optional<ResponseParser> parser_;
-  bool is_head_request_ = false;
+  bool has_no_body_ = false;  // the answer, whatever its head says
   State state_ = State::kIdle;
 };
 

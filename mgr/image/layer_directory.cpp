@@ -62,14 +62,20 @@ std::optional<std::int64_t> stored_layer_size(const StoreLayout& layout, std::st
   throw;
 }
 
+void check_diff_id(const std::string& expected, const std::string& actual) {
+  if (actual == expected) return;
+  throw Error(ErrorClass::kInvalidArgument,
+              "layer " + expected + ": digest mismatch, the uncompressed content is " + actual);
+}
+
 LayerContent unpack_blob(const std::filesystem::path& blob, const std::string& blob_digest,
-                         const std::filesystem::path& directory, std::stop_token stop) {
+                         const std::filesystem::path& directory, std::stop_token stop, std::int64_t plain_bytes_max) {
   const UniqueFd file = open_file(blob, O_RDONLY);
   const UniqueFd root = make_layer_directory(directory);
   if (compression_of(file.get()) == Compression::kNone) {
     return {blob_digest, unpack_plain_layer(file_source(file.get(), blob_digest), root.get(), std::move(stop))};
   }
-  return unpack_layer(file_source(file.get(), blob_digest), root.get(), std::move(stop));
+  return unpack_layer(file_source(file.get(), blob_digest), root.get(), std::move(stop), plain_bytes_max);
 }
 
 bool looks_like_layer(const std::filesystem::path& file) {

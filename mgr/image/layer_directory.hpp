@@ -23,12 +23,16 @@ void write_layer_facts(const std::filesystem::path& directory, const std::string
 // it away at any time, so asking and reading are one step. Errors: kInternal where its facts are damaged.
 std::optional<std::int64_t> stored_layer_size(const StoreLayout& layout, std::string_view chain_id);
 
+// Errors: kInvalidArgument where they differ, with the words for whoever brought the layer.
+void check_diff_id(const std::string& expected, const std::string& actual);
+
 // Unpacks a blob into a layer directory that it makes; facts are not written. A plain tar is not digested again: its
 // diff id is `blob_digest`, which the caller has verified.
 //
 // Cancel, errors: as of unpack_layer(); what was made stays, and is the caller's to drop.
 LayerContent unpack_blob(const std::filesystem::path& blob, const std::string& blob_digest,
-                         const std::filesystem::path& directory, std::stop_token stop);
+                         const std::filesystem::path& directory, std::stop_token stop,
+                         std::int64_t plain_bytes_max = 0);
 
 // Whether a file begins as layers do: compressed, or as a tar.
 bool looks_like_layer(const std::filesystem::path& file);

@@ -11,11 +11,6 @@ namespace quoll::mgr {
 
 namespace {
 
-[[noreturn]] void refuse_diff_id(const LayerRecord& layer, const std::string& actual) {
-  throw Error(ErrorClass::kInvalidArgument,
-              "layer " + layer.diff_id + ": digest mismatch, the uncompressed content is " + actual);
-}
-
 [[noreturn]] void rethrow_for_layer(const LayerRecord& layer, const Error& error) {
   throw Error(error.error_class(), "layer " + layer.diff_id + ": " + error.message());
 }
@@ -103,7 +98,7 @@ void LoadStaging::unpack(const LayerRecord& layer) try {
     unpacked.content = unpack_blob(blobs_.at(layer.blob), layer.blob, unpacked.directory, stop_);
   }
   const LayerContent& content = unpacked.content;
-  if (content.diff_id != layer.diff_id) refuse_diff_id(layer, content.diff_id);
+  check_diff_id(layer.diff_id, content.diff_id);
   write_layer_facts(unpacked.directory, layer.diff_id, content.size);
   diff_ids_[layer.blob] = content.diff_id;
   layer_sizes_[layer.chain_id] = content.size;
@@ -125,7 +120,7 @@ void LoadStaging::verify(const LayerRecord& layer) {
     const UniqueFd blob = open_file(blobs_.at(layer.blob), O_RDONLY);
     computed = diff_ids_.emplace(layer.blob, layer_diff_id(file_source(blob.get(), layer.blob), stop_)).first;
   }
-  if (computed->second != layer.diff_id) refuse_diff_id(layer, computed->second);
+  check_diff_id(layer.diff_id, computed->second);
 }
 
 std::vector<std::string> LoadStaging::publish() {

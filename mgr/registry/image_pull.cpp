@@ -5,6 +5,7 @@
 
 #include "mgr/image/digest.hpp"
 #include "mgr/image/durable_file.hpp"
+#include "mgr/image/layer_directory.hpp"
 #include "mgr/image/store_pin.hpp"
 #include "mgr/registry/blob_download.hpp"
 #include "mgr/registry/layer_fetch.hpp"
@@ -79,6 +80,7 @@ class ImagePull {
   Plan make_plan(const Image& image, const Manifest& manifest);
   task::Task<void> fetch_all(Plan* plan, const Manifest* manifest, RegistrySession* session);
   task::Task<void> fetch_one(LayerRecord* record, ContentDescriptor blob, RegistrySession* session, std::size_t index);
+  std::int64_t unpack_stored(const LayerFetch& layer, const std::stop_token& stop);
   std::vector<Reference> references(const std::string& digest) const;
   PulledImage done(std::string id, std::string digest, bool downloaded);
 
@@ -243,21 +245,44 @@ task::Task<void> ImagePull::fetch_all(Plan* plan, const Manifest* manifest, Regi
 
 task::Task<void> ImagePull::fetch_one(LayerRecord* record, ContentDescriptor blob, RegistrySession* session,
                                       std::size_t index) {
-  const auto permit = co_await means_.downloads.acquire();
-  const auto present = co_await task::blocking([&] { return holdings_->pin.hold_layer(record->chain_id); });
   LayerFetch layer;
   layer.blob = std::move(blob);
   layer.diff_id = record->diff_id;
   layer.chain_id = record->chain_id;
   layer.row = short_id(layer.blob.digest);
-  layer.unpack = !present;
   layer.blob_file = holdings_->blob_work.path() / std::to_string(index);
   layer.layer_directory = holdings_->layer_work.path() / std::to_string(index);
   layer.plain_bytes_max = means_.plain_bytes_max;
   const std::string row = layer.row;
-  const std::int64_t size = co_await fetch_layer(*session, holdings_->pin, progress_, std::move(layer));
+  if (means_.turns.is_taken(layer.blob.digest)) progress_.row(row, "Waiting");
+  const BlobTurns::Turn turn = co_await means_.turns.take(layer.blob.digest);
+  const auto permit = co_await means_.downloads.acquire();
+  // Another pull, or another layer of this image, may have brought it meanwhile.
+  std::optional<std::int64_t> present;
+  bool has_blob = false;
+  co_await task::blocking([&] {
+    present = holdings_->pin.hold_layer(record->chain_id);
+    has_blob = holdings_->pin.hold_blob(record->blob);
+  });
+  layer.unpack = !present;
+  std::int64_t size = 0;
+  if (!has_blob) {
+    size = co_await fetch_layer(*session, holdings_->pin, progress_, std::move(layer));
+  } else if (!present) {
+    size = co_await task::blocking([&](const std::stop_token& stop) { return unpack_stored(layer, stop); });
+  }
   record->size = present.value_or(size);
   progress_.row(row, "Pull complete");
+}
+
+// Of a blob that the store has already.
+std::int64_t ImagePull::unpack_stored(const LayerFetch& layer, const std::stop_token& stop) {
+  progress_.row(layer.row, "Extracting");
+  const std::filesystem::path blob = means_.store.layout().blob(layer.blob.digest);
+  const LayerContent content = unpack_blob(blob, layer.blob.digest, layer.layer_directory, stop, layer.plain_bytes_max);
+  check_diff_id(layer.diff_id, content.diff_id);
+  holdings_->pin.put_layer(layer.chain_id, layer.diff_id, content.size, layer.layer_directory);
+  return content.size;
 }
 
 }  // namespace

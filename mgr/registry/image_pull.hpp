@@ -7,6 +7,7 @@
 
 #include "mgr/image/image_store.hpp"
 #include "mgr/image/reference.hpp"
+#include "mgr/registry/blob_turns.hpp"
 #include "mgr/registry/progress.hpp"
 #include "mgr/registry/registry_auth.hpp"
 #include "mgr/registry/registry_hosts.hpp"
@@ -30,7 +31,8 @@ struct PullRequest {
 struct PullMeans {
   RegistryHosts& hosts;
   ImageStore& store;
-  task::Semaphore& downloads;    // layers at once
+  task::Semaphore& downloads;  // layers at once
+  BlobTurns& turns;
   std::int64_t plain_bytes_max;  // of one uncompressed layer
 };
 
@@ -40,6 +42,8 @@ struct PulledImage {
 };
 
 // Layers come side by side, and each goes into the store when it is complete, held by a pin until the image is made.
+//
+// A layer that another pull is fetching is waited for, and fetched after all where that one fails or is cancelled.
 //
 // Cancel: nothing of it remains, but for layers that another pull shares.
 // Errors: those of Docker's pull. kNotFound "manifest for x:y not found: ...", "pull access denied for x, ...".

@@ -99,10 +99,7 @@ LayerContent unpack(Work& work, const std::stop_token& stop) {
   } else {
     content.diff_id = layer_diff_id(source, stop, layer.plain_bytes_max);
   }
-  if (content.diff_id != layer.diff_id) {
-    throw Error(ErrorClass::kInvalidArgument,
-                "layer " + layer.diff_id + ": digest mismatch, the uncompressed content is " + content.diff_id);
-  }
+  check_diff_id(layer.diff_id, content.diff_id);
   return content;
 }
 

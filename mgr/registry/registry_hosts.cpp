@@ -1,10 +1,8 @@
 #include "mgr/registry/registry_hosts.hpp"
 
-#include <arpa/inet.h>
 #include <sys/stat.h>
 
 #include <algorithm>
-#include <charconv>
 #include <filesystem>
 
 #include "http/tls.hpp"
@@ -17,17 +15,6 @@ namespace {
 constexpr std::string_view kHubDomain = "docker.io";
 constexpr std::size_t kContextsMax = 32;
 constexpr std::string_view kHubHost = "registry-1.docker.io";
-
-std::vector<unsigned char> address_bytes(const std::string& text) {
-  in6_addr bytes{};
-  if (::inet_pton(AF_INET, text.c_str(), &bytes) == 1) {
-    return {bytes.s6_addr, bytes.s6_addr + 4};
-  }
-  if (::inet_pton(AF_INET6, text.c_str(), &bytes) == 1) {
-    return {bytes.s6_addr, bytes.s6_addr + 16};
-  }
-  return {};
-}
 
 RegistryEndpoint endpoint_of(const std::string& text, std::string name, bool insecure, bool mirror) {
   auto url = RegistryUrl::parse(text);
@@ -68,43 +55,21 @@ std::string fingerprint_of(const std::filesystem::path& directory, http::TlsOpti
 }  // namespace
 
 RegistryHosts::RegistryHosts(RegistryOptions options) : options_(std::move(options)) {
-  Network network;
-  for (const char* loopback : {"127.0.0.0/8", "::1/128"}) {
-    parse_network(loopback, &network);
-    insecure_networks_.push_back(network);
-  }
+  for (const char* loopback : {"127.0.0.0/8", "::1/128"}) insecure_networks_.push_back(*IpNetwork::parse(loopback));
   for (const std::string& text : options_.insecure_registries) {
     if (text.find("://") != text.npos) {
       throw Error(ErrorClass::kInvalidArgument, "insecure registry " + text + " should not contain '://'");
     }
-    if (parse_network(text, &network)) insecure_networks_.push_back(network);
+    if (text.find('/') == text.npos) continue;
+    auto network = IpNetwork::parse(text);
+    if (!network) throw Error(ErrorClass::kInvalidArgument, "insecure registry " + text + " is not a valid network");
+    insecure_networks_.push_back(std::move(*network));
   }
   for (const std::string& mirror : options_.mirrors) endpoint_of(mirror, mirror, false, true);
 }
 
-bool RegistryHosts::parse_network(const std::string& text, Network* network) {
-  const std::size_t slash = text.find('/');
-  if (slash == text.npos) return false;
-  network->address = address_bytes(text.substr(0, slash));
-  const char* const end = text.data() + text.size();
-  const auto parsed = std::from_chars(text.data() + slash + 1, end, network->prefix);
-  if (network->address.empty() || parsed.ec != std::errc() || parsed.ptr != end ||
-      network->prefix > network->address.size() * 8) {
-    throw Error(ErrorClass::kInvalidArgument, "insecure registry " + text + " is not a valid network");
-  }
-  return true;
-}
-
 bool RegistryHosts::in_insecure_network(const std::string& host) const {
-  const auto address = address_bytes(host);
-  return std::ranges::any_of(insecure_networks_, [&](const Network& network) {
-    if (address.size() != network.address.size()) return false;
-    for (unsigned bit = 0; bit < network.prefix; ++bit) {
-      const unsigned char mask = static_cast<unsigned char>(0x80 >> (bit % 8));
-      if ((address[bit / 8] & mask) != (network.address[bit / 8] & mask)) return false;
-    }
-    return !address.empty();
-  });
+  return std::ranges::any_of(insecure_networks_, [&](const IpNetwork& network) { return network.contains(host); });
 }
 
 bool RegistryHosts::is_insecure(std::string_view registry) const {

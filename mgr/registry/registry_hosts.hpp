@@ -8,6 +8,8 @@
 #include <string_view>
 #include <vector>
 
+#include "mgr/registry/ip_network.hpp"
+#include "mgr/registry/registry_proxy.hpp"
 #include "mgr/registry/registry_url.hpp"
 
 namespace quoll::http {
@@ -23,6 +25,7 @@ struct RegistryOptions {
   std::string certs_dir = "/etc/docker/certs.d";
   std::size_t downloads_max = 3;  // layers at once, in all pulls
   std::size_t uploads_max = 5;    // layers at once, in one push
+  ProxySettings proxies = ProxySettings::from_environment();
 };
 
 // One way to a registry.
@@ -49,20 +52,15 @@ class RegistryHosts {
   std::shared_ptr<const http::TlsContext> tls_context(const std::string& host_and_port, bool insecure);
 
  private:
-  struct Network {
-    std::vector<unsigned char> address;
-    unsigned prefix = 0;
-  };
   struct Entry {
     std::string fingerprint;
     std::shared_ptr<const http::TlsContext> context;
   };
 
-  static bool parse_network(const std::string& text, Network* network);
   bool in_insecure_network(const std::string& host) const;
 
   const RegistryOptions options_;
-  std::vector<Network> insecure_networks_;
+  std::vector<IpNetwork> insecure_networks_;
   std::mutex mutex_;
   std::map<std::string, Entry> contexts_;  // guarded by mutex_
 };

@@ -55,6 +55,7 @@ class RegistryService {
   ImageStore& store_;
   const std::int64_t plain_bytes_max_;
   task::Semaphore downloads_;
+  BlobTurns turns_;
   SharedPulls pulls_;
 };
 

@@ -197,11 +197,12 @@ task::Task<std::unique_ptr<http::Client>> RegistrySession::connection_to(const R
     idle_.erase(found);
     co_return client;
   }
-  if (!url.tls) co_return std::make_unique<http::Client>(http::Client::tcp(url.host, url.port));
+  auto proxy = hosts_.options().proxies.proxy_for(url);
+  if (!url.tls) co_return std::make_unique<http::Client>(http::Client::tcp(url.host, url.port, std::move(proxy)));
   const std::string name = host_and_port(url);
   const bool insecure = (is_own(url) && endpoint_.insecure) || hosts_.is_insecure(name);
   auto context = co_await task::blocking([&] { return hosts_.tls_context(name, insecure); });
-  co_return std::make_unique<http::Client>(http::Client::tls(url.host, url.port, std::move(context)));
+  co_return std::make_unique<http::Client>(http::Client::tls(url.host, url.port, std::move(context), std::move(proxy)));
 }
 
 // --- Authorization ---------------------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """Pulls from a registry that we write: what it sends is wrong, broken, endless or slow. And what clients share and leave."""
 
 import concurrent.futures
+import glob
 import gzip
 import json
 import os
@@ -286,10 +287,10 @@ def test_a_redirect_to_another_host_carries_no_authorization(images, registry):
 class Gate:
     """A layer that stops half way until it is opened."""
 
-    def __init__(self, registry, image):
+    def __init__(self, registry, image, layer=0):
         self.opened, self.reached = threading.Event(), threading.Event()
         self.starts = 0
-        registry.on_blob[layer_digest(image)] = self.serve
+        registry.on_blob[layer_digest(image, layer)] = self.serve
         self.registry = registry
 
     def serve(self, handler, data):
@@ -322,6 +323,55 @@ def test_two_pulls_share_one_download_and_one_may_leave(images, registry):
         lines = second.result(30)
     assert lines[-1]["status"].startswith("Status: Downloaded newer image")
     assert gate.starts == 1
+
+
+def sharing_images(shared, under):
+    """Two images with a layer of the same bytes: both upon nothing, or `under` a layer of each one's own."""
+    made = []
+    for number in b"12":
+        own = oci.tar({f"own{number}": os.urandom(1000)})
+        layers = [oci.tar({"shared": shared}), own]
+        made.append(oci.OciImage(layers[::-1] if under else layers, pack=lambda data: gzip.compress(data, 1, mtime=0)))
+    return made
+
+
+@pytest.mark.parametrize("place", ["below", "upon a layer of each one's own"])
+def test_two_images_that_share_a_layer_download_it_once(images, registry, place):
+    shared, upon = os.urandom(1_000_000), place != "below"
+    both = sharing_images(shared, upon)
+    names = [registry.add(f"x{number}", "1", image) for number, image in enumerate(both)]
+    gate = Gate(registry, both[0], int(upon))
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        pulls = [pool.submit(pull, images, names[0])]
+        assert gate.reached.wait(10)
+        pulls.append(pool.submit(pull, images, names[1]))
+        eventually(lambda: "BlobTurns::take" in images.dump(), what="a pull that waits for the other's layer")
+        gate.opened.set()
+        lines = [each.result(30) for each in pulls]
+    assert gate.starts == 1
+    row = layer_digest(both[0], int(upon))[7:19]
+    states = [line["status"] for line in lines[1] if line.get("id") == row]
+    assert states[-1] == "Pull complete" and "Downloading" not in states
+    for name, image in zip(names, both):
+        assert images.http.get(f"/images/{name}/json").expect(200).json()["Id"] == image.id
+    files = [open(path, "rb").read() for path in glob.glob(os.path.join(images.root, "layers/*/diff/shared"))]
+    assert files == [shared] * (2 if upon else 1)
+
+
+def test_a_shared_layer_goes_on_in_the_other_pull_when_its_first_client_leaves(images, registry):
+    both = sharing_images(os.urandom(1_000_000), False)
+    names = [registry.add(f"x{number}", "1", image) for number, image in enumerate(both)]
+    gate = Gate(registry, both[0])
+    first = images.http.stream(path_of(names[0]), method="POST")
+    assert gate.reached.wait(10)
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        second = pool.submit(pull, images, names[1])
+        eventually(lambda: "BlobTurns::take" in images.dump(), what="a pull that waits for the other's layer")
+        first.close()
+        eventually(lambda: gate.starts == 2, what="the other pull's own download")
+        gate.opened.set()
+        assert second.result(30)[-1]["status"].startswith("Status: Downloaded")
+    assert [row["Id"] for row in images.http.get("/images/json").expect(200).json()] == [both[1].id]
 
 
 @pytest.mark.parametrize("leave", ["close", "reset"])
