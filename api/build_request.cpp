@@ -46,6 +46,10 @@ void refuse_unsupported(const Request& request) {
   if (!outputs.empty() && outputs != "[]" && outputs != "null") {
     refuse(ErrorClass::kNotImplemented, "outputs are not supported: they require BuildKit");
   }
+  if (!text_of(request, "securityopt").empty()) {
+    refuse(ErrorClass::kInvalidArgument,
+           "The daemon on this platform does not support setting security options on build");
+  }
   const std::string isolation = text_of(request, "isolation");
   if (!isolation.empty() && isolation != "default") {
     refuse(ErrorClass::kInvalidArgument, "invalid isolation: " + isolation);
@@ -71,16 +75,10 @@ mgr::HostConfig host_of(const Request& request) {
                                                         {"networkmode", "NetworkMode"}};
   for (const auto& [parameter, field] : kTexts) host[field] = text_of(request, parameter);
   host["Ulimits"] = json_of(request, "ulimits");
-  // Clients of Docker's own library send a list, others the names one by one.
   host["ExtraHosts"] = json::array();
-  for (const std::string& hosts : request.query_values("extrahosts")) {
-    if (hosts.starts_with('[')) {
-      host["ExtraHosts"] = mgr::parse_untrusted_json(hosts, "extrahosts");
-    } else if (!hosts.empty()) {
-      host["ExtraHosts"].push_back(hosts);
-    }
+  for (const std::string& text : request.query_values("extrahosts")) {
+    if (!text.empty()) host["ExtraHosts"].push_back(text);
   }
-  if (const json options = json_of(request, "securityopt"); !options.is_null()) host["SecurityOpt"] = options;
   return mgr::parse_container_config({{"HostConfig", std::move(host)}}).host;
 }
 

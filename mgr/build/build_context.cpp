@@ -36,20 +36,9 @@ UniqueFd make_top(const std::filesystem::path& work) {
 BuildContext::BuildContext(const ImageStore& store) : work_(store.layout().layers_work), top_(make_top(work_.path())) {}
 
 void BuildContext::unpack(const ByteSource& body, std::int64_t plain_bytes_max, const std::stop_token& stop) {
-  AnyDecompressor plain(body);
-  std::int64_t total = 0;
-  const ByteSource bounded = [&](std::span<char> buffer) {
-    const std::size_t got = plain.read(buffer);
-    total += static_cast<std::int64_t>(got);
-    if (total > plain_bytes_max) {
-      throw Error(ErrorClass::kResourceExhausted,
-                  "build context: larger than " + std::to_string(plain_bytes_max) + " bytes");
-    }
-    return got;
-  };
   ExtractOptions options;
   options.owner = TreeOwner{0, 0};
-  extract_in_root(fd(), "/", options, bounded, stop);
+  extract_in_root(fd(), "/", options, bounded_plain_source(body, plain_bytes_max, "build context"), stop);
 }
 
 void BuildContext::take_file(const std::filesystem::path& file, std::int64_t plain_bytes_max,

@@ -182,6 +182,7 @@ void BuildRun::perform(const Copy& copy, const std::string& comment, const json&
   const std::string target = absolute_target(stage.config.value("WorkingDir", ""), copy.target);
   CopyOptions options;
   options.owner = owner_of(root.fd(), copy.chown);
+  options.plain_bytes_max = means_.registry.plain_bytes_max();
   for (const Source& source : copy.sources) {
     options.unpack = copy.name == "ADD" && source.is_local;
     copy_into(source.root, source.path, root.fd(), target, options, stop);

@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <cstring>
 #include <functional>
+#include <memory>
 
 #include "mgr/build/dockerignore.hpp"
 #include "mgr/files/container_copy.hpp"
@@ -235,6 +236,18 @@ ByteSource layer_of_directory(const std::filesystem::path& upper, std::stop_toke
   return tree_source(open_file(upper, O_PATH | O_DIRECTORY), {.layer = true}, std::move(stop));
 }
 
+ByteSource bounded_plain_source(ByteSource source, std::int64_t bytes_max, std::string what) {
+  auto plain = std::make_shared<AnyDecompressor>(std::move(source));
+  return [plain, bytes_max, left = bytes_max, what = std::move(what)](std::span<char> buffer) mutable {
+    const std::size_t got = plain->read(buffer);
+    left -= static_cast<std::int64_t>(got);
+    if (left < 0) {
+      throw Error(ErrorClass::kResourceExhausted, what + ": larger than " + std::to_string(bytes_max) + " bytes");
+    }
+    return got;
+  };
+}
+
 void make_directory_in(int root, const std::string& path, const TreeOwner& owner) {
   const std::string clean = make_directory(root, path, owner);
   if (!is_directory_in(root, clean))
@@ -249,7 +262,8 @@ void copy_into(int from, const std::string& source, int to, const std::string& t
   if (options.unpack && S_ISREG(mode) && is_tar(place.get())) {
     const std::string directory = make_directory(to, target, options.owner);
     const UniqueFd file = reopen(place.get(), O_RDONLY);
-    return extract(to, directory, {}, file_source(file.get(), source), stop);
+    ByteSource plain = bounded_plain_source(file_source(file.get(), source), options.plain_bytes_max, source);
+    return extract(to, directory, {}, std::move(plain), stop);
   }
   TreeArchiveOptions archive;
   std::string directory = target;

@@ -1,7 +1,8 @@
 // The files of a build: sources of COPY and ADD, found and digested, and copied into a root that a step changes.
 #pragma once
 
-#include <memory>
+#include <cstdint>
+#include <filesystem>
 #include <optional>
 #include <stop_token>
 #include <string>
@@ -51,8 +52,9 @@ class BuildRoot {
 };
 
 struct CopyOptions {
-  TreeOwner owner;      // of all that is copied, and of the directories made for it
-  bool unpack = false;  // ADD: what is a tar is unpacked instead, and keeps its owners
+  TreeOwner owner;                   // of all that is copied, and of the directories made for it
+  bool unpack = false;               // ADD: what is a tar is unpacked instead, and keeps its owners
+  std::int64_t plain_bytes_max = 0;  // of such a tar; required with `unpack`
 };
 
 // Copies `source` below `from` to `target` below `to`: a directory's content into the directory `target`, a file to
@@ -63,6 +65,9 @@ void copy_into(int from, const std::string& source, int to, const std::string& t
 
 // Makes the directory `path` and those above it, where they are missing.
 void make_directory_in(int root, const std::string& path, const TreeOwner& owner);
+
+// The plain bytes of a stream in any compression. Errors: kResourceExhausted beyond `bytes_max`, naming `what`.
+ByteSource bounded_plain_source(ByteSource source, std::int64_t bytes_max, std::string what);
 
 // The changes that a container has left in its upper directory, as a layer's tar.
 ByteSource layer_of_directory(const std::filesystem::path& upper, std::stop_token stop);

@@ -211,7 +211,7 @@ def test_limits_and_networks_of_steps(daemon):
     for parameters, message in (({"memory": "1"}, "Minimum memory limit"), ({"networkmode": "container:"}, "NetworkMode"),
                                 ({"ulimits": [{"Name": "x"}]}, "ulimit"), ({"memory": "x"}, "invalid value"),
                                 ({"buildargs": "[]"}, "buildargs"), ({"labels": {"a": 1}}, "labels"), ({"t": "A:b"}, "invalid reference"),
-                                ({"platform": "a//b"}, "platform"), ({"buildargs": "{"}, "invalid JSON")):
+                                ({"platform": "a//b"}, "platform"), ({"securityopt": "x"}, "security options"), ({"buildargs": "{"}, "invalid JSON")):
         assert message in refusal(daemon, "FROM busybox\n", **parameters), parameters
 
 

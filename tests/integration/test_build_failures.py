@@ -144,6 +144,8 @@ def test_contexts_have_a_bound(make_daemon):
     assert len(bomb) < 100_000
     answer = daemon.http.post(path(), body=bomb, headers=HEADERS).expect(507, 500, 413)
     assert "larger than 8000000 bytes" in answer.json()["message"]
+    added = build(daemon, "FROM busybox\nADD bomb /\n", {"bomb": bomb})
+    assert added.error["message"] == "ADD failed: bomb: larger than 8000000 bytes"
     assert work_files(daemon) == []
 
 
