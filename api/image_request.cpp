@@ -27,12 +27,12 @@ Task<void> feed_body(const BodyReader* read, task::BytePipe* pipe) {
   pipe->close();
 }
 
-Task<std::optional<Error>> consume_pipe(const BodyConsumer* consume, task::BytePipe* pipe) {
+using PipeConsumer = std::function<void(task::BytePipe&, const std::stop_token&)>;
+
+Task<std::optional<Error>> consume_pipe(const PipeConsumer* consume, task::BytePipe* pipe) {
   std::optional<Error> failure;
   try {
-    co_await task::blocking_at_peers_pace([=](const std::stop_token& stop) {
-      (*consume)([pipe](std::span<char> buffer) { return pipe->read(buffer); }, stop);
-    });
+    co_await task::blocking_at_peers_pace([=](const std::stop_token& stop) { (*consume)(*pipe, stop); });
   } catch (const Error& error) {
     failure = error;
   }
@@ -40,12 +40,26 @@ Task<std::optional<Error>> consume_pipe(const BodyConsumer* consume, task::ByteP
   co_return failure;
 }
 
-}  // namespace
-
-Task<void> consume_body(BodyReader read, BodyConsumer consume) {
+Task<void> feed_and_consume(BodyReader read, PipeConsumer consume) {
   task::BytePipe pipe;
   const auto [nothing, failure] = co_await task::when_all(feed_body(&read, &pipe), consume_pipe(&consume, &pipe));
   if (failure) throw *failure;
+}
+
+}  // namespace
+
+Task<void> consume_body(BodyReader read, BodyConsumer consume) {
+  return feed_and_consume(std::move(read),
+                          [consume = std::move(consume)](task::BytePipe& pipe, const std::stop_token& stop) {
+                            consume([&pipe](std::span<char> buffer) { return pipe.read(buffer); }, stop);
+                          });
+}
+
+Task<void> consume_body_in_blocks(BodyReader read, BlockConsumer consume) {
+  return feed_and_consume(std::move(read),
+                          [consume = std::move(consume)](task::BytePipe& pipe, const std::stop_token& stop) {
+                            consume([&pipe] { return pipe.read_block(); }, stop);
+                          });
 }
 
 std::optional<mgr::Reference> reference_of(const http::Request& request) {

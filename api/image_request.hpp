@@ -30,4 +30,8 @@ using BodyConsumer = std::function<void(const mgr::ByteSource&, const std::stop_
 // Errors: what `read` throws; else what `consume` throws.
 task::Task<void> consume_body(BodyReader read, BodyConsumer consume);
 
+// The same for what can take large blocks where they lie, so that they are copied once less.
+using BlockConsumer = std::function<void(const mgr::BlockSource&, const std::stop_token&)>;
+task::Task<void> consume_body_in_blocks(BodyReader read, BlockConsumer consume);
+
 }  // namespace quoll::api

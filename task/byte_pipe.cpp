@@ -38,20 +38,31 @@ void BytePipe::close() { end(End::kClosed); }
 
 void BytePipe::break_off() { end(End::kBroken); }
 
+// Waits for bytes or the end where nothing is in the reader's hand.
+void BytePipe::fetch() {
+  if (drained_ < draining_.size()) return;
+  std::unique_lock lock(mutex_);
+  filled_.wait(lock, [this] { return filling_.size() >= kWakeBytes || end_ != End::kOpen; });
+  if (end_ == End::kBroken) throw Error(ErrorClass::kCancelled, "the upload was broken off");
+  draining_.clear();
+  drained_ = 0;
+  draining_.swap(filling_);
+  room_.set();
+}
+
 std::size_t BytePipe::read(std::span<char> buffer) {
-  if (drained_ == draining_.size()) {
-    std::unique_lock lock(mutex_);
-    filled_.wait(lock, [this] { return filling_.size() >= kWakeBytes || end_ != End::kOpen; });
-    if (end_ == End::kBroken) throw Error(ErrorClass::kCancelled, "the upload was broken off");
-    draining_.clear();
-    drained_ = 0;
-    draining_.swap(filling_);
-    room_.set();
-  }
+  fetch();
   const std::size_t count = std::min(buffer.size(), draining_.size() - drained_);
   if (count > 0) std::memcpy(buffer.data(), draining_.data() + drained_, count);
   drained_ += count;
   return count;
+}
+
+std::span<const char> BytePipe::read_block() {
+  fetch();
+  const std::span<const char> block = std::span<const char>(draining_).subspan(drained_);
+  drained_ = draining_.size();
+  return block;
 }
 
 void BytePipe::end_reading() {

@@ -24,7 +24,7 @@ namespace quoll::task {
 //           the writer to go on or to end: nobody looks at an upload before it is whole.
 class BytePipe {
  public:
-  static constexpr std::size_t kCapacity = 512 * 1024;
+  static constexpr std::size_t kCapacity = 1024 * 1024;
   // A reader that waits is not woken for less: each waking costs both threads more than copying some 10 KB does.
   static constexpr std::size_t kWakeBytes = kCapacity / 2;
 
@@ -37,12 +37,15 @@ class BytePipe {
 
   // At least one byte, 0 at the end. Blocks.
   std::size_t read(std::span<char> buffer);
+  // The same without copying: all that there is, where it lies, until the next call of either.
+  std::span<const char> read_block();
   void end_reading();
 
  private:
   enum class End : std::uint8_t { kOpen, kClosed, kBroken };
 
   void end(End how);
+  void fetch();
   bool put(std::string_view bytes);
 
   Event room_;

@@ -93,8 +93,14 @@ TarEntry read_header(struct archive_entry* raw) {
 
 }  // namespace
 
-ArchiveHandle::ArchiveHandle(ByteSource source)
-    : archive_(archive_read_new()), source_(std::move(source)), buffer_(kReadSize) {
+BlockSource blocks_of(ByteSource source) {
+  auto buffer = std::make_shared<std::vector<char>>(kReadSize);
+  return [source = std::move(source), buffer = std::move(buffer)] {
+    return std::span<const char>(buffer->data(), source(*buffer));
+  };
+}
+
+ArchiveHandle::ArchiveHandle(BlockSource source) : archive_(archive_read_new()), source_(std::move(source)) {
   if (archive_ == nullptr) throw Error(ErrorClass::kResourceExhausted, "read archive: out of memory");
 }
 
@@ -103,8 +109,9 @@ ArchiveHandle::~ArchiveHandle() { archive_read_free(archive_); }
 long ArchiveHandle::read_callback(struct archive* archive, void* self, const void** buffer) {
   auto& handle = *static_cast<ArchiveHandle*>(self);
   try {
-    *buffer = handle.buffer_.data();
-    return static_cast<long>(handle.source_(handle.buffer_));
+    const std::span<const char> block = handle.source_();
+    *buffer = block.data();
+    return static_cast<long>(block.size());
   } catch (...) {
     // An exception must not cross the C library's frames: fail() rethrows it on our side of them.
     handle.source_failure_ = std::current_exception();
@@ -125,7 +132,7 @@ void ArchiveHandle::fail() {
               "read archive: " + text_or_empty(archive_error_string(archive_)));
 }
 
-AnyDecompressor::AnyDecompressor(ByteSource source) : handle_(std::move(source)) {
+AnyDecompressor::AnyDecompressor(ByteSource source) : handle_(blocks_of(std::move(source))) {
   struct archive* raw = handle_.get();
   archive_read_support_filter_gzip(raw);
   archive_read_support_filter_zstd(raw);
@@ -163,7 +170,10 @@ std::size_t AnyDecompressor::read(std::span<char> buffer) {
   return count;
 }
 
-TarReader::TarReader(ByteSource source, OuterCompression compression) : handle_(std::move(source)) {
+TarReader::TarReader(ByteSource source, OuterCompression compression)
+    : TarReader(blocks_of(std::move(source)), compression) {}
+
+TarReader::TarReader(BlockSource source, OuterCompression compression) : handle_(std::move(source)) {
   struct archive* raw = handle_.get();
   if (compression == OuterCompression::kAny) {
     archive_read_support_filter_gzip(raw);
