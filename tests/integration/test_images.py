@@ -182,6 +182,37 @@ def test_two_loads_at_once(images, busybox_tar):
     assert work_files(images) == []
 
 
+def test_a_hundred_images_of_shared_layers_leave_exactly_what_remains(images):
+    def image_of(name, *own):
+        """Two layers that all share, and some of its own: the archive's parts."""
+        layers = [tar({"base": b"b" * 50_000}), tar({"more": b"m" * 20_000}), *(tar({f"own{i}": data}) for i, data in enumerate(own))]
+        config = json.dumps({"architecture": "amd64", "os": "linux", "config": {"Cmd": ["/" + name]},
+                             "rootfs": {"type": "layers", "diff_ids": ["sha256:" + digest(layer) for layer in layers]}}).encode()
+        files = {f"{digest(layer)}.tar": layer for layer in layers} | {f"{digest(config)}.json": config}
+        return files, {"Config": f"{digest(config)}.json", "RepoTags": [f"{name}:1"],
+                       "Layers": [f"{digest(layer)}.tar" for layer in layers]}
+
+    def archive_of(made):
+        files = {}
+        for parts, _ in made:
+            files |= parts
+        return tar(files | {"manifest.json": json.dumps([entry for _, entry in made]).encode()})
+
+    load(images, archive_of([image_of("stays", b"s" * 3000)])).expect(200)
+    before, usage = stored(images), images.http.get("/system/df").expect(200).json()["LayersSize"]
+    # Each has a layer of its own, and every tenth one shares a further one with the tenth before.
+    load(images, archive_of([image_of(f"goes{i}", b"%d" % i * 500, b"t%d" % (i % 10) * 700) for i in range(100)])).expect(200)
+    assert len(tags(images)) == 101 and len(stored(images)) > len(before) + 300
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        for answer in pool.map(lambda i: images.http.delete(f"/images/goes{i}:1"), range(100)):
+            answer.expect(200)
+    assert tags(images) == ["stays:1"]
+    after = stored(images)
+    assert {path: size for path, size in after.items() if path != "images/references.json"} == \
+        {path: size for path, size in before.items() if path != "images/references.json"}
+    assert images.http.get("/system/df").expect(200).json()["LayersSize"] == usage
+
+
 # -- bad and broken uploads --
 
 
