@@ -268,47 +268,6 @@ def burst(bench, engine):
         writer.close()
 
 
-def peak_while(command, pids, resident_kb, env):
-    """Runs a command; its seconds, and the most that the processes had resident meanwhile, in KB."""
-    begin = time.monotonic()
-    peak = 0
-    with subprocess.Popen(command, env=env) as process:
-        while process.poll() is None:
-            peak = max(peak, resident_kb(pids))
-            time.sleep(0.02)
-        if process.returncode != 0:
-            raise RuntimeError(f"{' '.join(command)}: exit status {process.returncode}")
-    return time.monotonic() - begin, peak
-
-
-def copying(bench, engine, resident_kb):
-    """docker cp of one large file into a container and out of it, each beside cp on the same disk."""
-    megabytes = bench.size(1024, 64)
-    work = tempfile.mkdtemp(dir=engine.run, prefix="copy-")
-    big = work + "/big"
-    with open(big, "wb") as file:
-        for _ in range(megabytes):
-            file.write(b"x" * (1 << 20))
-    os.sync()
-    container = engine.container(["sleep", "100000"])
-    env = {**os.environ, "DOCKER_HOST": "unix://" + engine.socket}
-    rounds = []
-    try:
-        before = resident_kb(engine.pids())
-        for _ in range(bench.size(3, 1)):
-            plain, _ = peak_while(["cp", big, work + "/copy"], engine.pids(), resident_kb, env)
-            inwards, peak_in = peak_while(["docker", "cp", "-q", big, container + ":/big"], engine.pids(), resident_kb, env)
-            os.unlink(work + "/copy")
-            outwards, peak_out = peak_while(["docker", "cp", "-q", container + ":/big", work + "/copy"], engine.pids(), resident_kb, env)
-            os.unlink(work + "/copy")
-            rounds.append({"in_of_cp": plain / inwards, "out_of_cp": plain / outwards,
-                           "more_mb": (max(peak_in, peak_out) - before) / 1024})
-        return median_of(rounds)
-    finally:
-        engine.remove(container)
-        shutil.rmtree(work)
-
-
 def micro(bench, name):
     done = subprocess.run(
         [bench.program(name), "--benchmark_format=json", "--benchmark_repetitions=5",

@@ -21,6 +21,7 @@ import tempfile
 import time
 
 import cases
+import copies
 import engines
 import images
 import report
@@ -107,7 +108,7 @@ class Run:
         self.keep("latency", engine.name, lambda: cases.latency(bench, engine))
         self.keep("log", engine.name, lambda: cases.write_and_read(bench, engine, engines.cpu_seconds))
         self.keep("burst", engine.name, lambda: cases.burst(bench, engine))
-        self.keep("copy", engine.name, lambda: cases.copying(bench, engine, engines.resident_kb))
+        self.keep("copy", engine.name, lambda: copies.copying(bench, engine, engines.resident_kb))
         self.keep("list", engine.name, lambda: cases.listing(bench, engine))
         self.keep("inspect", engine.name, lambda: cases.inspecting(bench, engine))
         self.keep("attach", engine.name, lambda: streams.attach(bench, engine))
