@@ -10,27 +10,37 @@ from containers import inspect
 from waiting import eventually
 
 PORT = 8070
-# What runs in each service's image, and what its image says besides.
+# What runs in each service's image, and what its Dockerfile says besides.
 SERVICES = {
     "store": ("mkdir -p /data; echo kept >> /data/value; sleep 0.5; touch /ready; exec httpd -f -p 80 -h /data",
               ["HEALTHCHECK --interval=1s --timeout=5s --retries=20 CMD test -e /ready", "VOLUME /data"]),
     "worker": ("while true; do nc -w 1 store 80 < /dev/null && echo worked; sleep 0.2; done", []),
     "web": ("mkdir /w; echo hello > /w/index.html; exec httpd -f -p 80 -h /w", ["EXPOSE 80"]),
 }
-INSTRUCTIONS = {service: ['CMD ["sh", "/run.sh"]', *more] for service, (_, more) in SERVICES.items()}
+DOCKERFILE = """FROM busybox
+COPY run.sh /
+RUN chmod 755 /run.sh
+{more}
+CMD ["/run.sh"]
+"""
+# The classic builder; compose 1.29 builds by the docker command or by itself.
+BUILD_ENVIRONMENT = {"DOCKER_BUILDKIT": "0", "COMPOSE_DOCKER_CLI_BUILD": "0"}
 
 COMPOSITION = f"""
 version: "2.4"
 services:
   store:
+    build: ./store
     image: app-store
     volumes: ["kept:/data"]
     stop_grace_period: 0s
   worker:
+    build: ./worker
     image: app-worker
     depends_on: {{store: {{condition: service_healthy}}}}
     stop_grace_period: 0s
   web:
+    build: ./web
     image: app-web
     ports: ["{PORT}:80"]
     depends_on: [store]
@@ -49,13 +59,22 @@ class Application:
     def __init__(self, daemon, directory):
         self.daemon = daemon
         self.directory = str(directory)
-        for service, (script, _) in SERVICES.items():
+        for service, (script, more) in SERVICES.items():
             os.mkdir(self.path(service))
             with open(self.path(service, "run.sh"), "w") as file:
-                file.write(script + "\n")
+                file.write(f"#!/bin/sh\n{script}\n")
+            with open(self.path(service, "Dockerfile"), "w") as file:
+                file.write(DOCKERFILE.format(more="\n".join(more)))
 
     def path(self, *parts):
         return os.path.join(self.directory, *parts)
+
+    def run(self, *command, check=True):
+        """What a command of a client prints on its standard output."""
+        done = subprocess.run(command, env={**self.daemon.docker_env(), **BUILD_ENVIRONMENT}, capture_output=True, text=True,
+                              timeout=120, stdin=subprocess.DEVNULL)
+        assert not check or done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
+        return done.stdout
 
     def containers(self, service=None):
         """The ids of those that run."""
@@ -73,12 +92,8 @@ class ByDocker(Application):
     """The docker command alone."""
 
     def build(self):
-        for service, instructions in INSTRUCTIONS.items():
-            container = self.daemon.docker("create", "busybox").stdout.strip()
-            self.daemon.docker("cp", self.path(service, "run.sh"), f"{container}:/run.sh")
-            changes = [word for line in instructions for word in ("--change", line)]
-            self.daemon.docker("commit", *changes, container, f"app-{service}")
-            self.daemon.docker("rm", container)
+        for service in SERVICES:
+            self.run("docker", "build", "--tag", f"app-{service}", self.path(service))
 
     def up(self):
         self.daemon.docker("network", "create", self.network)
@@ -120,8 +135,8 @@ class ByDocker(Application):
         self.daemon.docker("volume", "rm", self.volume)
 
 
-class ByCompose(ByDocker):
-    """docker-compose; the images are made by the docker command."""
+class ByCompose(Application):
+    """docker-compose alone."""
 
     network, label = "app_default", "com.docker.compose.service"
 
@@ -132,10 +147,10 @@ class ByCompose(ByDocker):
         self.command = ["docker-compose", "--no-ansi", "-p", "app", "-f", self.path("docker-compose.yml")]
 
     def _compose(self, *words, check=True):
-        done = subprocess.run([*self.command, *words], env=self.daemon.docker_env(), capture_output=True, text=True,
-                              timeout=120, stdin=subprocess.DEVNULL)
-        assert not check or done.returncode == 0, f"{words}: {done.stdout}{done.stderr}"
-        return done.stdout
+        return self.run(*self.command, *words, check=check)
+
+    def build(self):
+        self._compose("build")
 
     def up(self):
         self._compose("up", "-d")
@@ -176,12 +191,9 @@ class ByPython(Application):
         self.client.close()
 
     def build(self):
-        for service, instructions in INSTRUCTIONS.items():
-            container = self.client.containers.create("busybox")
-            tar = subprocess.run(["tar", "-C", self.path(service), "-c", "run.sh"], capture_output=True, check=True).stdout
-            assert container.put_archive("/", tar)
-            container.commit(f"app-{service}", changes=instructions)
-            container.remove()
+        for service in SERVICES:
+            image, lines = self.client.images.build(path=self.path(service), tag=f"app-{service}", rm=True)
+            assert any("Successfully built" in line.get("stream", "") for line in lines) and image.tags
 
     def up(self):
         self.client.networks.create(self.network)
