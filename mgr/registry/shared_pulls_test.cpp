@@ -1,0 +1,107 @@
+#include "mgr/registry/shared_pulls.hpp"
+
+#include "mgr/image/image_store_fixture.hpp"
+#include "mgr/registry/registry_fixture.hpp"
+#include "task/testing.hpp"
+
+namespace quoll::mgr {
+namespace {
+
+using fixture::file;
+using fixture::ImageSpec;
+using fixture::small_image;
+using fixture::tar;
+
+task::Task<void> ignore_lines(std::string_view) { co_return; }
+
+class SharedPullsTest : public fixture::StoreFixture {
+ protected:
+  SharedPullsTest() {
+    spec_ = small_image({});
+    spec_.layers = {tar({file("base", std::string(100'000, 'b'))}), tar({file("top", "top")})};
+    spec_.pack = fixture::zstd;  // the same bytes each time
+  }
+
+  PullMeans means() { return {hosts_, *store_, downloads_, turns_, 1 << 30}; }
+  static PullRequest request(const std::string& name) { return {.reference = parse_reference(name)}; }
+
+  static task::Task<void> pull(SharedPulls* pulls, PullRequest request, std::optional<PulledImage>* image) {
+    *image = co_await pulls->pull(std::move(request), ignore_lines);
+  }
+
+  fixture::LoopbackRegistry registry_;
+  ImageSpec spec_;
+  RegistryHosts hosts_{RegistryOptions{.proxies = {}}};
+  task::Semaphore downloads_{3};
+  BlobTurns turns_;
+  task::TestRuntime test_;
+};
+
+TEST_F(SharedPullsTest, two_that_want_the_same_share_one_pull) {
+  const std::string name = registry_.add("x", spec_);
+  SharedPulls pulls(means());
+  std::optional<PulledImage> first;
+  std::optional<PulledImage> second;
+  task::Scope scope("test");
+  test_.spawn(scope, "first", pull(&pulls, request(name), &first));
+  test_.spawn(scope, "second", pull(&pulls, request(name), &second));
+  while (scope.size() > 0) ASSERT_TRUE(test_.worker().run_one_for(test_.patience()));
+  ASSERT_TRUE(first && second);
+  EXPECT_EQ(first->id, spec_.id());
+  EXPECT_EQ(second->id, first->id);
+  EXPECT_EQ(registry_.count("/manifests/"), 1);
+  EXPECT_EQ(registry_.count(sha256_digest(spec_.packed(0))), 1);
+}
+
+TEST_F(SharedPullsTest, two_images_fetch_the_layer_that_they_share_once) {
+  ImageSpec other = spec_;
+  other.layers[1] = tar({file("other", "other")});
+  const std::string one = registry_.add("one", spec_);
+  const std::string two = registry_.add("two", other);
+  SharedPulls pulls(means());
+  std::optional<PulledImage> first;
+  std::optional<PulledImage> second;
+  task::Scope scope("test");
+  test_.spawn(scope, "first", pull(&pulls, request(one), &first));
+  test_.spawn(scope, "second", pull(&pulls, request(two), &second));
+  while (scope.size() > 0) ASSERT_TRUE(test_.worker().run_one_for(test_.patience()));
+  ASSERT_TRUE(first && second);
+  EXPECT_EQ(registry_.count(sha256_digest(spec_.packed(0))), 1);
+  EXPECT_EQ(layer_count(), 3u);
+}
+
+TEST_F(SharedPullsTest, cancelled_anywhere_it_leaves_the_whole_image_or_nothing) {
+  const std::string name = registry_.add("x", spec_);
+  SharedPulls pulls(means());
+  int whole = 0;
+  std::optional<PulledImage> image;
+  const auto make = [&] { return pull(&pulls, request(name), &image); };
+  const int suspensions = task::cancel_at_every_await(test_, make, [&] {
+    expect_no_work();
+    for (const Image& each : store_->list()) {
+      ++whole;
+      EXPECT_EQ(each.id, spec_.id());
+      EXPECT_EQ(layer_count(), 2u);
+      store_->remove(each.id, {.force = true}, {});
+    }
+    expect_nothing_left();
+  });
+  EXPECT_GT(suspensions, 20);
+  EXPECT_GE(whole, 1);
+}
+
+TEST_F(SharedPullsTest, a_failure_is_each_clients) {
+  SharedPulls pulls(means());
+  const std::string name = registry_.add("x", spec_);
+  const std::string missing = name.substr(0, name.find('/')) + "/no/such:1";
+  for (int round = 0; round < 2; ++round) {
+    std::optional<PulledImage> image;
+    const Error error = failure([&] { test_.run(pull(&pulls, request(missing), &image)); });
+    EXPECT_EQ(error.error_class(), ErrorClass::kNotFound);
+    EXPECT_EQ(error.message(), "manifest for " + missing + " not found: not found");
+  }
+  expect_nothing_left();
+}
+
+}  // namespace
+}  // namespace quoll::mgr
