@@ -52,6 +52,7 @@ void apply_key(Config& config, const std::string& key, const json& value) {
   if (key == "registry-certs-dir") return set(config.registry.registry.certs_dir, value, key);
   if (key == "max-concurrent-downloads") return set(config.registry.registry.downloads_max, value, key);
   if (key == "max-concurrent-uploads") return set(config.registry.registry.uploads_max, value, key);
+  if (key == "registry-stall-timeout") return set(config.registry.registry.stall_seconds, value, key);
   if (key == "max-layer-bytes") return set(config.registry.plain_bytes_max, value, key);
   refuse("daemon.json: " + key + ": no such setting");
 }
@@ -77,6 +78,9 @@ void check(Config& config) {
   const mgr::RegistryOptions& registry = config.registry.registry;
   for (const std::size_t bound : {registry.downloads_max, registry.uploads_max}) {
     if (bound < 1 || bound > 32) refuse("max-concurrent-downloads and -uploads must be from 1 to 32");
+  }
+  if (registry.stall_seconds < 1 || registry.stall_seconds > 3600) {
+    refuse("registry-stall-timeout must be from 1 to 3600 seconds");
   }
   if (config.hosts.empty()) config.hosts.push_back("unix://" + config.exec_root + "/quoll.sock");
   if (config.debug_host.empty()) config.debug_host = "unix://" + config.exec_root + "/debug.sock";
@@ -140,6 +144,9 @@ std::optional<Config> read_config(int argc, const char* const* argv) {
   app.add_option("--max-concurrent-downloads", registry.downloads_max, "layers at once, in all pulls")
       ->capture_default_str();
   app.add_option("--max-concurrent-uploads", registry.uploads_max, "layers at once, in a push")->capture_default_str();
+  app.add_option("--registry-stall-timeout", registry.stall_seconds,
+                 "seconds that a download or upload may stand still before it is tried again")
+      ->capture_default_str();
   app.add_option("--max-layer-bytes", config.registry.plain_bytes_max, "of one layer, uncompressed")
       ->capture_default_str();
   app.add_option("--config,--config-file", config_file, "daemon.json");

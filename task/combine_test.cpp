@@ -237,6 +237,38 @@ TEST(with_deadline, cancels_work_that_is_late_and_says_so) {
   EXPECT_EQ(outcome, "deadline_exceeded");
 }
 
+Task<int> sleep_in_pieces(seconds piece, int pieces, seconds last) {
+  DeadlineScope standstill(seconds(2));
+  try {
+    for (int each = 0; each < pieces; ++each) {
+      standstill.renew(seconds(2));
+      co_await sleep_for(piece);
+    }
+    standstill.renew(seconds(2));
+    co_await sleep_for(last);
+  } catch (const Cancelled&) {
+    const bool expired = standstill.expired();
+    standstill.renew(hours(1));  // too late
+    if (!expired || !standstill.expired()) throw;
+    co_return -1;
+  }
+  co_return pieces;
+}
+
+TEST(deadline_scope, renewed_it_bounds_a_standstill_and_not_the_whole) {
+  Timed timed;
+  Scope scope("test");
+  std::string steady, stuck;
+  timed.test.spawn(scope, "note", note(sleep_in_pieces(seconds(1), 5, seconds(1)), &steady));
+  timed.test.spawn(scope, "note", note(sleep_in_pieces(seconds(1), 2, seconds(9)), &stuck));
+  timed.test.poll();
+  for (int second = 0; second < 4; ++second) timed.advance(seconds(1));
+  EXPECT_EQ(stuck, "-1");
+  EXPECT_EQ(steady, "");
+  for (int second = 0; second < 2; ++second) timed.advance(seconds(1));
+  EXPECT_EQ(steady, "5");
+}
+
 TEST(with_deadline, of_nested_ones_the_one_that_passed_is_reported) {
   Timed timed;
   Scope scope("test");

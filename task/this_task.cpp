@@ -50,6 +50,13 @@ DeadlineScope::DeadlineScope(std::chrono::nanoseconds timeout, Kind kind) : Canc
   worker.arm_timer(*this, deadline_after(worker.clock().now_ns(), timeout));
 }
 
+void DeadlineScope::renew(std::chrono::nanoseconds timeout) {
+  if (node_.cancelled()) return;
+  Worker& worker = *task_.worker;
+  worker.disarm_timer(*this);
+  worker.arm_timer(*this, deadline_after(worker.clock().now_ns(), timeout));
+}
+
 DeadlineScope::~DeadlineScope() { task_.worker->disarm_timer(*this); }
 
 }  // namespace quoll::task

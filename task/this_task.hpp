@@ -43,6 +43,10 @@ class DeadlineScope final : public CancelScope, private TimerNode {
   DeadlineScope(std::chrono::nanoseconds timeout, Kind kind = Kind::kNested);
   ~DeadlineScope();
 
+  // `timeout` from now on, in place of what was left. Nothing where the time had come already.
+  // REQUIRES: the task that made it.
+  void renew(std::chrono::nanoseconds timeout);
+
   // True where it was this deadline, rather than an outer token, that cancelled.
   bool expired() const {
     return node_.reason() == CancelReason::kDeadline && (outer_ == nullptr || !outer_->cancelled());

@@ -1,6 +1,7 @@
 // Where a registry is reached, and how much it is trusted: dockerd's insecure-registries, registry-mirrors and certs.d.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -25,6 +26,7 @@ struct RegistryOptions {
   std::string certs_dir = "/etc/docker/certs.d";
   std::size_t downloads_max = 3;  // layers at once, in all pulls
   std::size_t uploads_max = 5;    // layers at once, in one push
+  std::int64_t stall_seconds = 30;  // a body may stand still for so long, in either direction
   ProxySettings proxies = ProxySettings::from_environment();
 };
 

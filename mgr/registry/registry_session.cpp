@@ -10,6 +10,7 @@
 #include "task/blocking.hpp"
 #include "task/combine.hpp"
 #include "task/error.hpp"
+#include "task/this_task.hpp"
 
 namespace quoll::mgr {
 
@@ -66,7 +67,7 @@ RegistryAnswer::~RegistryAnswer() {
 task::Task<std::size_t> RegistryAnswer::read(std::span<char> buffer) {
   std::size_t count = 0;
   try {
-    count = co_await task::with_deadline(RegistrySession::kStallTimeout, response_.read_body(buffer));
+    count = co_await task::with_deadline(session_->stall_timeout(), response_.read_body(buffer));
   } catch (const Error& error) {
     if (error.error_class() != ErrorClass::kDeadlineExceeded) throw;
     throw Error(ErrorClass::kUnavailable, "the registry sends nothing any more");
@@ -159,7 +160,7 @@ task::Task<RegistryAnswer> RegistrySession::send(RegistryRequest request) {
 task::Task<RegistryAnswer> RegistrySession::send_once(const RegistryRequest& request, const RegistryUrl& url,
                                                       std::string authorization) {
   try {
-    if (request.body_producer) co_return co_await exchange(request, url, std::move(authorization));
+    if (request.body_producer) co_return co_await upload(request, url, std::move(authorization));
     co_return co_await task::with_deadline(kAnswerTimeout, exchange(request, url, std::move(authorization)));
   } catch (const Error& error) {
     if (error.error_class() == ErrorClass::kDeadlineExceeded) {
@@ -169,6 +170,35 @@ task::Task<RegistryAnswer> RegistrySession::send_once(const RegistryRequest& req
     if (error.error_class() != ErrorClass::kUnavailable) throw;
     throw Error(ErrorClass::kUnavailable, request_name(request.method, url) + ": " + go_words(error.message()));
   }
+}
+
+namespace {
+
+// Asked for the next piece, the one before has gone.
+task::Task<std::size_t> next_piece(const http::BodyProducer* producer, std::span<char> buffer,
+                                   std::chrono::seconds stall_timeout, task::DeadlineScope* standstill) {
+  standstill->renew(stall_timeout);
+  const std::size_t count = co_await (*producer)(buffer);
+  if (count == 0) standstill->renew(RegistrySession::kAnswerTimeout);
+  co_return count;
+}
+
+}  // namespace
+
+// No bound on the whole: as long as the registry takes one piece after the other, it may take its time.
+task::Task<RegistryAnswer> RegistrySession::upload(const RegistryRequest& request, const RegistryUrl& url,
+                                                   std::string authorization) {
+  task::DeadlineScope standstill(kAnswerTimeout);
+  RegistryRequest watched = request;
+  watched.body_producer = [&](std::span<char> buffer) {
+    return next_piece(&request.body_producer, buffer, stall_timeout(), &standstill);
+  };
+  try {
+    co_return co_await exchange(watched, url, std::move(authorization));
+  } catch (const task::Cancelled&) {
+    if (!standstill.expired()) throw;
+  }
+  throw Error(ErrorClass::kUnavailable, "the registry takes nothing any more");
 }
 
 task::Task<RegistryAnswer> RegistrySession::exchange(const RegistryRequest& request, const RegistryUrl& url,

@@ -63,12 +63,12 @@ struct RegistryRequest {
 // Lifetime: ends after its answers.
 // Thread:   the worker of the task that made it; several tasks there may use it at once.
 // Cancel:   a cancelled request closes its connection.
+// Limits:   kAnswerTimeout, and RegistryOptions::stall_seconds between two pieces of a body, also of one that is sent.
 // Errors:   kUnavailable where the registry cannot be reached, with the request in front, in Go's form, which Docker's
 //           users know: Get "https://host/v2/": ...; kUnauthenticated where it wants other credentials.
 class RegistrySession {
  public:
   static constexpr auto kAnswerTimeout = std::chrono::seconds(60);  // for the head, the connection included
-  static constexpr auto kStallTimeout = std::chrono::seconds(30);   // between two pieces of a body
   static constexpr int kRedirectsMax = 10;
 
   // `actions`: "pull", "pull,push"; "" asks for no repository at all.
@@ -101,6 +101,8 @@ class RegistrySession {
 
   task::Task<RegistryAnswer> send_once(const RegistryRequest& request, const RegistryUrl& url,
                                        std::string authorization);
+  task::Task<RegistryAnswer> upload(const RegistryRequest& request, const RegistryUrl& url, std::string authorization);
+  std::chrono::seconds stall_timeout() const { return std::chrono::seconds(hosts_.options().stall_seconds); }
   task::Task<RegistryAnswer> exchange(const RegistryRequest& request, const RegistryUrl& url,
                                       std::string authorization);
   task::Task<std::unique_ptr<http::Client>> connection_to(const RegistryUrl& url);

@@ -4,6 +4,7 @@
     registry.on_blob[digest] = function(handler, data)     # answers in place of the registry
 
 It knows ranges, and bearer tokens where `token` is set. `requests` has (method, path, headers) of all that came.
+Pushes are taken where `on_upload` is set: a function(handler) that reads the body of a PATCH, or does not.
 """
 
 import base64
@@ -22,6 +23,7 @@ class HostileRegistry:
         self.blobs = {}
         self.manifests = {}  # (repository, tag or digest) -> (media type, bytes)
         self.on_blob = {}
+        self.on_upload = None
         self.requests = []
         self.token = None  # (user, password): asks for a bearer token, which these get
         self.released = threading.Event()  # for handlers that hold a connection open until the test's end
@@ -77,6 +79,14 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def do_HEAD(self):
         self._serve()
+
+    def do_POST(self):
+        self.registry.requests.append((self.command, self.path, dict(self.headers)))
+        self.answer(202, b"", {"Location": self.path + "upload"})
+
+    def do_PATCH(self):
+        self.registry.requests.append((self.command, self.path, dict(self.headers)))
+        self.registry.on_upload(self)
 
     def _serve(self):
         registry = self.registry

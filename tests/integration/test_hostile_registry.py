@@ -12,7 +12,9 @@ import pytest
 
 import oci
 from hostile_registry import HostileRegistry, PIECE
-from test_registry import blobs, credentials, leftovers, lines_of
+from test_daemon import small_disk  # noqa: F401 (a fixture)
+from test_images import stored
+from test_registry import blobs, credentials, leftovers, lines_of, load
 from waiting import eventually
 
 
@@ -87,7 +89,7 @@ def test_a_layer_of_another_digest(images, registry, form):
 
 
 def test_a_layer_that_cannot_be_unpacked_is_downloaded_to_its_end(images, registry):
-    image = image_of(1_000_000)
+    image = image_of(4_000_000)  # its half is more than waits for the unpacker (BytePipe)
     name = registry.add("x", "1", image)
     wanted = layer_digest(image)
     data = registry.blobs[wanted] = os.urandom(len(registry.blobs[wanted]))
@@ -186,6 +188,16 @@ def test_manifests_that_are_none(images, registry):
                                   b'{"schemaVersion":2,"manifests":' + b"[" * 2000]):
         registry.add_manifest("x", str(index), "application/json", text)
         images.http.post(path_of(f"{registry.name}/x:{index}")).expect(400, 501)
+
+
+# -- what is here already --
+
+def test_a_second_pull_asks_for_the_digest_alone(images, registry):
+    name = registry.add("x", "1", image_of(layers=2))
+    pull(images, name)
+    registry.requests.clear()
+    assert pull(images, name)[-1]["status"].startswith("Status: Image is up to date")
+    assert [(method, path) for method, path, _ in registry.requests] == [("HEAD", "/v2/x/manifests/1")]
 
 
 # -- what breaks is taken up again --
@@ -300,8 +312,9 @@ class Gate:
         try:
             handler.wfile.write(data[start:len(data) // 2])
             self.reached.set()
+            deadline = time.monotonic() + 30  # a test that fails waits for its pulls
             while not self.opened.wait(0.02):
-                if self.registry.released.is_set():
+                if self.registry.released.is_set() or time.monotonic() > deadline:
                     return handler.hang_up()
             handler.wfile.write(data[max(start, len(data) // 2):])
         except OSError:
@@ -430,6 +443,82 @@ def test_a_kill_in_the_middle_leaves_what_the_next_start_sweeps(make_daemon, reg
     assert not blobs(daemon) and not leftovers(daemon)
     gate.opened.set()
     assert pull(daemon, name)[-1]["status"].startswith("Status: Downloaded newer image")
+
+
+# -- no room, and in the middle of unpacking --
+
+def test_a_disk_that_is_full_in_the_middle_of_a_pull(small_disk, make_daemon, registry):  # noqa: F811
+    daemon = make_daemon(image=False, start=False)
+    daemon.root = str(small_disk)
+    daemon.start()
+    small = registry.add("small", "1", image_of(layers=2))
+    pull(daemon, small)
+    before = stored(daemon)
+    for what in ("download", "unpacking"):
+        # Half a layer and the whole of another that is smaller: more than the disk has, compressed or not.
+        image = image_of(16 << 20, layers=2) if what == "download" else oci.OciImage([oci.tar({"zeros": bytes(40 << 20)})])
+        assert "No space left on device" in failure_of(daemon, registry.add("large", "1", image))
+        assert stored(daemon) == before and not leftovers(daemon)
+    # What is here works on, and so does the next pull that has room.
+    assert pull(daemon, small)[-1]["status"].startswith("Status: Image is up to date")
+    assert pull(daemon, registry.add("next", "1", image_of()))[-1]["status"].startswith("Status: Downloaded")
+
+
+def test_a_client_that_leaves_while_a_layer_is_unpacked(images, registry):
+    # Two hundred million bytes of zeros are quickly downloaded, and take their time to be written.
+    image = oci.OciImage([oci.tar({f"zeros{i}": bytes(1 << 20) for i in range(60)})])
+    name = registry.add("x", "1", image)
+    stream = images.http.stream(path_of(name), method="POST")
+    eventually(lambda: any("zeros" in path for path in leftovers(images)), what="a layer that is being unpacked")
+    stream.close()
+    images.leak_check("pull_image", "unpack_beside", "fetch_layer")
+    assert not leftovers(images)
+
+
+# -- pushes --
+
+def loaded(daemon, registry, size=8_000_000):
+    image = image_of(size)
+    name = f"{registry.name}/pushed:1"
+    load(daemon, image, name)
+    return f"/images/{name.rpartition(':')[0]}/push?tag=1", image
+
+
+def read_some_and_stop(registry, reached):
+    """Takes the first bytes of an upload and no more."""
+    def behave(handler):
+        handler.rfile.read(1000)
+        reached.set()
+        registry.released.wait(60)
+        handler.close_connection = True
+    return behave
+
+
+@pytest.mark.parametrize("leave", ["close", "reset"])
+def test_a_client_that_leaves_in_the_middle_of_a_push(images, registry, leave):
+    reached = threading.Event()
+    registry.on_upload = read_some_and_stop(registry, reached)
+    path, image = loaded(images, registry)
+    descriptors = images.fd_count_at_rest()
+    stream = (images.tcp if leave == "reset" else images.http).stream(path, method="POST", headers={"X-Registry-Auth": credentials()})
+    assert reached.wait(10)
+    getattr(stream, leave)()
+    images.leak_check("push_image", "push_blob", "push_images")
+    eventually(lambda: images.fd_count() <= descriptors, what="no more descriptors than before")
+    # Nothing holds the image any more.
+    images.http.delete(f"/images/{image.id}?force=1").expect(200)
+    assert not blobs(images)
+
+
+def test_a_registry_that_takes_nothing_any_more(make_daemon, registry):
+    daemon = make_daemon(image=False, config={"registry-stall-timeout": 1})
+    registry.on_upload = read_some_and_stop(registry, threading.Event())
+    path, _ = loaded(daemon, registry)
+    lines = lines_of(daemon.http.post(path, headers={"X-Registry-Auth": credentials()}).expect(200))
+    place = f"http://{registry.name}/v2/pushed/blobs/uploads/upload"
+    assert lines[-1]["error"] == f'Patch "{place}": the registry takes nothing any more'
+    assert sum(method == "PATCH" for method, _, _ in registry.requests) > 1  # it was tried again
+    daemon.leak_check("push_image", "push_blob")
 
 
 def test_progress_is_dockers(images, registry):
