@@ -465,7 +465,7 @@ def test_a_disk_that_is_full_in_the_middle_of_a_pull(small_disk, make_daemon, re
 
 
 def test_a_client_that_leaves_while_a_layer_is_unpacked(images, registry):
-    # Two hundred million bytes of zeros are quickly downloaded, and take their time to be written.
+    # Sixty million bytes of zeros are quickly downloaded, and take their time to be written.
     image = oci.OciImage([oci.tar({f"zeros{i}": bytes(1 << 20) for i in range(60)})])
     name = registry.add("x", "1", image)
     stream = images.http.stream(path_of(name), method="POST")
