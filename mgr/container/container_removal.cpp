@@ -6,6 +6,7 @@
 #include "mgr/container/container_manager.hpp"
 #include "mgr/image/image_store.hpp"
 #include "mgr/image/remove_tree.hpp"
+#include "mgr/runtime/cgroup.hpp"
 #include "mgr/volume/directory_size.hpp"
 #include "mgr/volume/volume_manager.hpp"
 #include "task/blocking.hpp"
@@ -99,6 +100,8 @@ task::Task<void> ContainerManager::remove_when_exited(std::shared_ptr<Container>
 task::Task<void> ContainerManager::remove_files(std::shared_ptr<Container> container) {
   co_await task::blocking([&] {
     const ContainerPaths& paths = container->paths();
+    // The runtime deletes it, but not where it was cut short in a start: by a kill of the daemon, say.
+    remove_cgroup(paths.cgroup);
     remove_tree(paths.bundle);
     if (!remove_tree(paths.directory)) {
       throw Error(ErrorClass::kInternal,

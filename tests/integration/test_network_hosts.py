@@ -52,7 +52,7 @@ def test_a_killed_daemon_s_networks_are_taken_up_and_its_remains_removed(make_da
     assert len(links) == 2 and any(link.startswith("br-") for link in links)  # of `mine`, and the container's
     conflict = daemon.docker("run", "-d", "-p", "8080:80", "busybox", "true", check=False)
     assert "0.0.0.0:8080" in conflict.stderr
-    other = run(daemon, f"nslookup keeps; {SLEEP}", "--network", "mine")
+    other = run(daemon, f"until nslookup keeps; do sleep 0.1; done; {SLEEP}", "--network", "mine")
     assert address(daemon, other, "mine") != before["IPAddress"]
     eventually(lambda: any(before["IPAddress"] in line for line in lines(daemon, other)), what="the name")
     # A container that ends while nobody watches gives all of it back.
