@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <filesystem>
+#include <fstream>
 
 #include "mgr/container/container_bundle.hpp"
 #include "mgr/container/container_manager.hpp"
@@ -11,6 +12,7 @@
 #include "mgr/image/remove_tree.hpp"
 #include "mgr/network/network_manager.hpp"
 #include "mgr/runtime/cgroup.hpp"
+#include "mgr/runtime/monitor.hpp"
 #include "mgr/volume/volume_manager.hpp"
 #include "mgr/wall_clock.hpp"
 #include "task/blocking.hpp"
@@ -23,6 +25,26 @@ namespace {
 
 constexpr int kUnknownExitCode = 255;
 constexpr auto kLogReopenWait = std::chrono::milliseconds(200);
+constexpr auto kCreateWaitMax = std::chrono::seconds(5);
+constexpr auto kCreatePoll = std::chrono::milliseconds(10);
+
+int read_pid(const std::string& path) {
+  int pid = 0;
+  std::ifstream(path) >> pid;
+  return pid;
+}
+
+// A monitor that the killed daemon has started may still be creating the container. Nothing can be cleaned up before it
+// has: the cgroup would be made afterwards.
+task::Task<void> wait_for_create(std::string bundle) {
+  for (auto waited = kCreatePoll * 0; waited < kCreateWaitMax; waited += kCreatePoll) {
+    const bool creating = co_await task::blocking([&bundle] {
+      return read_pid(bundle + "/init.pid") == 0 && open_process(read_pid(bundle + "/monitor.pid"), 0).get() >= 0;
+    });
+    if (!creating) co_return;
+    co_await task::sleep_for(kCreatePoll);
+  }
+}
 
 }  // namespace
 
@@ -99,7 +121,10 @@ task::Task<void> ContainerManager::take_up(std::shared_ptr<Container> container)
   container->update_state([](ContainerState& state) { state.network = SharedNetwork(without_run(*state.network)); });
   const bool bundle_left = std::filesystem::exists(container->paths().bundle);
   const bool killed_for_memory = was_killed_for_memory(container->paths().cgroup);  // while the cgroup is there
-  if (bundle_left) co_await runtime_delete(options_.programs, container->id());
+  if (bundle_left) {
+    co_await wait_for_create(container->paths().bundle);
+    co_await runtime_delete(options_.programs, container->id());
+  }
   if (status == ContainerStatus::kRestarting) {
     container->update_state([](ContainerState& state) { state.change_to(ContainerStatus::kExited); });
     co_await save_state(container);
