@@ -15,8 +15,8 @@ namespace quoll::debug {
 // Thread: any.
 class DumpPace {
  public:
-  static constexpr std::int64_t kShare = 16;
-  static constexpr std::chrono::nanoseconds kBurst{std::chrono::milliseconds(50)};
+  static constexpr std::int64_t kShare = 32;
+  static constexpr std::chrono::nanoseconds kBurst{std::chrono::milliseconds(25)};
   static constexpr std::chrono::nanoseconds kWaitMax{std::chrono::milliseconds(250)};
 
   // For how long a dump that would begin now has to wait: 0 to kWaitMax. `now_ns` is monotonic.

@@ -14,7 +14,7 @@ constexpr std::int64_t kStart = ns(milliseconds(1'000'000));
 TEST(DumpPace, OneAloneNeverWaits) {
   DumpPace pace;
   EXPECT_EQ(pace.wait(kStart), nanoseconds(0));
-  pace.spend(milliseconds(30), kStart);
+  pace.spend(DumpPace::kBurst / 2, kStart);
   EXPECT_EQ(pace.wait(kStart), nanoseconds(0));
 }
 
@@ -55,11 +55,11 @@ TEST(DumpPace, NobodyWaitsLong) {
 
 TEST(DumpPace, APauseMakesTheBurstFreeAgain) {
   DumpPace pace;
-  pace.spend(milliseconds(50), kStart);
-  pace.spend(milliseconds(50), kStart);
+  pace.spend(DumpPace::kBurst, kStart);
+  pace.spend(DumpPace::kBurst, kStart);
   EXPECT_GT(pace.wait(kStart), nanoseconds(0));
-  const std::int64_t later = kStart + ns(milliseconds(5000));
-  pace.spend(milliseconds(49), later);
+  const std::int64_t later = kStart + ns(milliseconds(10000));
+  pace.spend(DumpPace::kBurst - milliseconds(1), later);
   EXPECT_EQ(pace.wait(later), nanoseconds(0));
 }
 
