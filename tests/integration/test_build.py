@@ -42,7 +42,7 @@ ARG other=default
 LABEL one="1 1" two=$a
 RUN echo "$given/$other/$a/$b/$c" > /run-shell
 RUN ["/bin/sh", "-c", "id -un > /run-list"]
-WORKDIR /work
+WORKDIR /app
 WORKDIR deeper
 COPY plain ./
 COPY plain renamed
@@ -67,7 +67,7 @@ def test_every_instruction_takes_effect(daemon):
     built = build(daemon, EVERYTHING, FILES, t="all:1", buildargs={"given": "from outside"}).succeeded()
     config = settings(daemon, "all:1")
     assert config["Entrypoint"] == ["/bin/echo", "said"] and config["Cmd"] == ["by", "default"]
-    assert config["WorkingDir"] == "/work/deeper" and config["User"] == "5:6" and config["StopSignal"] == "SIGUSR1"
+    assert config["WorkingDir"] == "/app/deeper" and config["User"] == "5:6" and config["StopSignal"] == "SIGUSR1"
     assert config["Labels"] == {"one": "1 1", "two": "1"}
     assert set(config["Volumes"]) == {"/data", "/more data"}
     assert set(config["ExposedPorts"]) == {"80/tcp", "81/udp", "90/tcp", "91/tcp", "92/tcp"}
@@ -75,9 +75,9 @@ def test_every_instruction_takes_effect(daemon):
     assert config["Healthcheck"] == {"Test": ["CMD-SHELL", "test -e /run-shell"], "Interval": 5_000_000_000, "Retries": 3}
     assert {"greeting=hello there", "a=1", "b=two words", "c=hello there"} <= set(config["Env"])
     assert daemon.http.get("/images/all:1/json").json()["Author"] == "somebody"
-    said = shell(daemon, "all:1", "cat /run-shell /run-list /work/deeper/plain /work/deeper/renamed /tmp/uid /tmp/pwd;"
+    said = shell(daemon, "all:1", "cat /run-shell /run-list /app/deeper/plain /app/deeper/renamed /tmp/uid /tmp/pwd;"
                                   "cd /tree; find . | sort; cat x sub/*; stat -c %u:%g . x sub/a.txt; ls /texts")
-    assert said == ("from outside/default/1/two words/hello there\nroot\ncontent\ncontent\n5\n/work/deeper\n"
+    assert said == ("from outside/default/1/two words/hello there\nroot\ncontent\ncontent\n5\n/app/deeper\n"
                     ".\n./sub\n./sub/a.txt\n./sub/b.txt\n./x\nxAB7:8\n7:8\n7:8\na.txt\nb.txt\n")
     assert daemon.docker("run", "--rm", "all:1").stdout == "said by default\n"
     history = daemon.http.get("/images/all:1/history").json()
