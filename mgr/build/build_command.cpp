@@ -94,8 +94,8 @@ task::Task<void> BuildRun::command(const Instruction& instruction) {
     keep = false;
   }
   co_await task::shielded(kLifecycleMax, drop_container(container, keep));
+  if (!keep) co_await say(" ---> Removed intermediate container " + short_id(created.id) + "\n");
   if (failure) std::rethrow_exception(failure);
-  if (!keep) co_await say("Removing intermediate container " + short_id(created.id) + "\n");
 }
 
 // Returns the exit code.

@@ -58,15 +58,17 @@ void BuildContext::take_file(const std::filesystem::path& file, std::int64_t pla
   unpack(file_source(fd.get(), "build context"), plain_bytes_max, stop);
 }
 
+// Under Docker's own name it may be written in lower case too.
 std::string BuildContext::take_dockerfile(const std::string& name, const std::stop_token& stop) {
   if (!dockerfile_.empty()) return dockerfile_;
   const auto clean = clean_archive_path(name);
   if (!clean) {
     throw Error(ErrorClass::kInvalidArgument, "Forbidden path outside the build context: " + name);
   }
-  const auto text = read_text(fd(), *clean);
+  auto text = read_text(fd(), *clean);
+  if (!text && *clean == "Dockerfile") text = read_text(fd(), "dockerfile");
   if (!text) throw Error(ErrorClass::kInvalidArgument, "Cannot locate specified Dockerfile: " + name);
-  if (text->empty()) throw Error(ErrorClass::kInvalidArgument, "The Dockerfile (" + name + ") cannot be empty");
+  if (text->empty()) throw Error(ErrorClass::kInvalidArgument, "the Dockerfile (" + name + ") cannot be empty");
   if (const auto ignore = read_text(fd(), ".dockerignore")) apply_dockerignore(fd(), *ignore, stop);
   return *text;
 }

@@ -29,14 +29,26 @@ bool is_git(const std::string& source) {
          (is_url(source) && source.substr(0, source.find('#')).ends_with(".git"));
 }
 
-// "https://host/a/b.txt?c": b.txt.
-std::string file_name_of(const std::string& url) {
+// "https://host/a/b.txt?c": b.txt. Where the URL has no name, the target is one.
+std::string file_name_of(const std::string& url, const std::string& target) {
   std::string path = url.substr(0, url.find_first_of("?#"));
   path = path.substr(path.find("://") + 3);
   const auto slash = path.rfind('/');
   std::string name = slash == path.npos ? "" : path.substr(slash + 1);
-  if (name.empty() || name == "." || name == "..") refuse("cannot determine filename from url: " + url);
-  return name;
+  if (!name.empty() && name != "." && name != "..") return name;
+  if (target.ends_with('/')) refuse("cannot determine filename for source " + url);
+  return "__unnamed__";
+}
+
+// Does it; what goes wrong is told with `words` in front.
+template <class F>
+auto telling(const std::string& words, F&& f) {
+  try {
+    return f();
+  } catch (const Error& error) {
+    if (error.error_class() == ErrorClass::kCancelled) throw;
+    throw Error(error.error_class(), words + ": " + error.message());
+  }
 }
 
 // Who shall own what is copied; without a group, the group of that name or number.
@@ -71,24 +83,16 @@ struct BuildRun::Copy {
 };
 
 task::Task<void> BuildRun::copy(const Instruction& instruction) {
-  std::optional<Error> failure;
-  try {
-    Copy copy = co_await plan_copy(instruction);
-    co_await task::blocking([&](const std::stop_token& stop) { look_up(copy, stop); });
-    const std::string comment = copy.name + " " + (copy.chown.empty() ? "" : "--chown=" + copy.chown + " ") +
-                                copy.digest + " in " + copy.target + " ";
-    const json key = made_by_comment(comment);
-    const bool is_cached = co_await use_cached(key);
-    co_await task::blocking([&](const std::stop_token& stop) {
-      if (!is_cached) perform(copy, comment, key, stop);
-      copy.from_root.reset();  // takes its files away
-    });
-    co_return;
-  } catch (const Error& error) {
-    if (error.error_class() == ErrorClass::kCancelled) throw;
-    failure = error;
-  }
-  throw Error(failure->error_class(), instruction.name + " failed: " + failure->message());
+  Copy copy = co_await plan_copy(instruction);
+  co_await task::blocking([&](const std::stop_token& stop) { look_up(copy, stop); });
+  const std::string comment = copy.name + " " + (copy.chown.empty() ? "" : "--chown=" + copy.chown + " ") +
+                              copy.digest + " in " + copy.target + " ";
+  const json key = made_by_comment(comment);
+  const bool is_cached = co_await use_cached(key);
+  co_await task::blocking([&](const std::stop_token& stop) {
+    if (!is_cached) perform(copy, comment, key, stop);
+    copy.from_root.reset();  // takes its files away
+  });
 }
 
 task::Task<BuildRun::Copy> BuildRun::plan_copy(const Instruction& instruction) {
@@ -100,17 +104,16 @@ task::Task<BuildRun::Copy> BuildRun::plan_copy(const Instruction& instruction) {
   for (const std::string& word : is_list ? *instruction.list : split_words(instruction.arguments, file_.escape)) {
     words.push_back(expand(word));
   }
-  if (words.size() < 2) {
-    refuse(copy.name +
-           " requires at least two arguments, but only one was provided. Destination could not be "
-           "determined.");
-  }
   copy.target = words.back();
   words.pop_back();
   if (copy.target.empty()) refuse("the destination is empty");
   if (const std::string* chown = instruction.flag("chown")) copy.chown = expand(*chown);
   if (const std::string* from = instruction.flag("from")) {
-    copy.from_image = co_await image_to_copy_from(*from);
+    try {
+      copy.from_image = co_await image_to_copy_from(*from);
+    } catch (const Error& error) {
+      throw Error(error.error_class(), "invalid from flag value " + *from + ": " + error.message());
+    }
     copy.from_context = false;
   }
   for (std::string& word : words) {
@@ -132,7 +135,8 @@ task::Task<std::string> BuildRun::image_to_copy_from(std::string name) {
   const bool is_number = error == std::errc() && end == name.data() + name.size();
   const std::size_t earlier = stages_.size() - 1;  // a stage does not copy from itself
   if (is_number) {
-    if (number >= earlier) refuse("invalid from flag value " + name + ": index out of bounds");
+    if (number == earlier) refuse("refers to current build stage");
+    if (number > earlier) refuse("index out of bounds");
     co_return stages_[number].image_id;
   }
   const Stage* stage = find_stage(name);
@@ -142,16 +146,32 @@ task::Task<std::string> BuildRun::image_to_copy_from(std::string name) {
 }
 
 task::Task<void> BuildRun::fetch(Copy& copy, std::string url) {
-  const std::string name = file_name_of(url);
+  const std::string name = file_name_of(url, copy.target);
   const auto directory = context_.work() / ("fetched-" + std::to_string(++fetched_));
   UniqueFd fd = co_await task::blocking([&] {
     if (::mkdir(directory.c_str(), 0700) != 0) throw system_error(errno, "create " + directory.string());
     return open_file(directory, O_PATH | O_DIRECTORY);
   });
   co_await say("Downloading " + url + "\n");
-  co_await means_.registry.download(url, directory / name);
+  try {
+    co_await means_.registry.download(url, directory / name);
+  } catch (const Error& error) {
+    throw Error(error.error_class(), copy.name + " failed: " + error.message());
+  }
   copy.sources.push_back({fd.get(), name, false});
   copy.fetched.push_back(std::move(fd));
+}
+
+std::vector<std::string> BuildRun::paths_of(const Copy& copy, const std::string& pattern, const std::stop_token& stop) {
+  try {
+    return find_sources(copy.root, pattern, stop);
+  } catch (const Error& error) {
+    const bool is_missing = error.error_class() == ErrorClass::kNotFound && copy.from_context;
+    throw Error(error.error_class(),
+                copy.name +
+                    " failed: " + (is_missing ? "file not found in build context or excluded by .dockerignore: " : "") +
+                    error.message());
+  }
 }
 
 void BuildRun::look_up(Copy& copy, const std::stop_token& stop) const {
@@ -160,7 +180,7 @@ void BuildRun::look_up(Copy& copy, const std::stop_token& stop) const {
     copy.root = copy.from_root->fd();
   }
   for (const std::string& pattern : copy.patterns) {
-    for (std::string& path : find_sources(copy.root, pattern, stop)) {
+    for (std::string& path : paths_of(copy, pattern, stop)) {
       copy.sources.push_back({copy.root, std::move(path), copy.from_context});
     }
   }
@@ -181,11 +201,15 @@ void BuildRun::perform(const Copy& copy, const std::string& comment, const json&
   BuildRoot root(means_.images, stage.image_id);
   const std::string target = absolute_target(stage.config.value("WorkingDir", ""), copy.target);
   CopyOptions options;
-  options.owner = owner_of(root.fd(), copy.chown);
+  // What comes from an image keeps its owners.
+  if (copy.from_context || !copy.chown.empty()) {
+    options.owner = telling("unable to convert uid/gid chown string to host mapping",
+                            [&] { return owner_of(root.fd(), copy.chown); });
+  }
   options.plain_bytes_max = means_.registry.plain_bytes_max();
   for (const Source& source : copy.sources) {
     options.unpack = copy.name == "ADD" && source.is_local;
-    copy_into(source.root, source.path, root.fd(), target, options, stop);
+    telling("failed to copy files", [&] { copy_into(source.root, source.path, root.fd(), target, options, stop); });
   }
   add_image(comment_text(comment), made_by, root.layer(stop), stop);
 }

@@ -76,8 +76,7 @@ void walk(int directory, const std::string& path, std::size_t depth, const Visit
 }
 
 [[noreturn]] void no_such_source(const std::string& pattern) {
-  throw Error(ErrorClass::kInvalidArgument, "file not found in build context or excluded by .dockerignore: stat " +
-                                                pattern + ": file does not exist");
+  throw Error(ErrorClass::kNotFound, "stat " + pattern + ": file does not exist");
 }
 
 UniqueFd open_top(int root) { return reopen(root, O_RDONLY | O_DIRECTORY); }
@@ -100,6 +99,7 @@ void add_file(Sha256& digest, int place, const std::string& path, const std::sto
   const struct stat status = status_of(place);
   add_text(digest, path);
   add_text(digest, std::to_string(status.st_mode));
+  add_text(digest, std::to_string(status.st_uid) + ":" + std::to_string(status.st_gid));
   if (S_ISLNK(status.st_mode)) add_text(digest, read_link(place));
   if (S_ISCHR(status.st_mode) || S_ISBLK(status.st_mode)) add_text(digest, std::to_string(status.st_rdev));
   for (const auto& [name, value] : read_attributes(place)) add_text(digest, name + "=" + value);
@@ -259,8 +259,9 @@ void copy_into(int from, const std::string& source, int to, const std::string& t
   UniqueFd place = find_in_root(from, source, true);
   if (!place) no_such_source(source);
   const mode_t mode = status_of(place.get()).st_mode;
+  const TreeOwner directory_owner = options.owner.value_or(TreeOwner{0, 0});
   if (options.unpack && S_ISREG(mode) && is_tar(place.get())) {
-    const std::string directory = make_directory(to, target, options.owner);
+    const std::string directory = make_directory(to, target, directory_owner);
     const UniqueFd file = reopen(place.get(), O_RDONLY);
     ByteSource plain = bounded_plain_source(file_source(file.get(), source), options.plain_bytes_max, source);
     return extract(to, directory, {}, std::move(plain), stop);
@@ -275,7 +276,7 @@ void copy_into(int from, const std::string& source, int to, const std::string& t
       directory = split.parent;
     }
   }
-  directory = make_directory(to, directory, options.owner);
+  directory = make_directory(to, directory, directory_owner);
   ExtractOptions extraction;
   extraction.owner = options.owner;
   extract(to, directory, extraction, tree_source(std::move(place), std::move(archive), stop), stop);

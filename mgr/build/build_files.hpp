@@ -25,12 +25,13 @@ void apply_dockerignore(int context, std::string_view text, const std::stop_toke
 
 // The clean paths below `root` that `pattern` fits, sorted; a plain name fits itself.
 //
-// Errors: kInvalidArgument in Docker's words where there is none, or it leads out.
+// Errors: in Docker's words; kNotFound for a plain name that is not there, kInvalidArgument for a pattern that fits
+//         nothing or leads out.
 std::vector<std::string> find_sources(int root, const std::string& pattern, const std::stop_token& stop);
 
 bool is_directory_in(int root, const std::string& path);
 
-// A digest of names, kinds, modes, link targets, device numbers and contents, and of no times and owners: what decides
+// A digest of names, kinds, modes, owners, link targets, device numbers and contents, and of no times: what decides
 // whether a step must be done again.
 std::string digest_tree(int root, const std::string& path, const std::stop_token& stop);
 
@@ -52,7 +53,7 @@ class BuildRoot {
 };
 
 struct CopyOptions {
-  TreeOwner owner;                   // of all that is copied, and of the directories made for it
+  std::optional<TreeOwner> owner;    // of all that is copied, and of the directories made for it; none: as it is
   bool unpack = false;               // ADD: what is a tar is unpacked instead, and keeps its owners
   std::int64_t plain_bytes_max = 0;  // of such a tar; required with `unpack`
 };

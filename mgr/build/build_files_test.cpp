@@ -58,10 +58,10 @@ TEST_F(BuildFilesTest, sources) {
   EXPECT_THAT(find("."), ElementsAre(""));
   EXPECT_THAT(problem("x*"), "no source files were specified");
   EXPECT_THAT(problem("../x"), "forbidden path outside the build context: ../x ()");
-  EXPECT_THAT(problem("away"), testing::HasSubstr("file not found in build context"));
+  EXPECT_THAT(problem("away"), "stat away: file does not exist");
 }
 
-TEST_F(BuildFilesTest, digests_go_by_content_names_and_modes) {
+TEST_F(BuildFilesTest, digests_go_by_content_names_modes_and_owners) {
   write("d/a", "1");
   write("d/sub/b", "2");
   link("d/l", "a");
@@ -80,6 +80,7 @@ TEST_F(BuildFilesTest, digests_go_by_content_names_and_modes) {
   EXPECT_TRUE(changes([&] { write("d/a", "2"); }, [&] { write("d/a", "1"); }));
   EXPECT_TRUE(changes([&] { write("d/new"); }, [&] { std::filesystem::remove(directory_.path() / "d/new"); }));
   EXPECT_TRUE(changes([&] { ::chmod(a.c_str(), 0755); }, [&] { ::chmod(a.c_str(), 0644); }));
+  EXPECT_TRUE(changes([&] { ::chown(a.c_str(), 5, 6); }, [&] { ::chown(a.c_str(), 0, 0); }));
   EXPECT_TRUE(changes([&] { std::filesystem::rename(a, directory_.path() / "d/z"); },
                       [&] { std::filesystem::rename(directory_.path() / "d/z", a); }));
 }

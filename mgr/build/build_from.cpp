@@ -53,14 +53,14 @@ std::vector<std::string> take_triggers(json& config) {
 StageHead parse_stage_head(const Instruction& instruction) {
   const std::vector<std::string> words = split_words(instruction.arguments, '\\');
   if (words.size() != 1 && (words.size() != 3 || lower(words[1]) != "as")) {
-    refuse("dockerfile parse error line " + std::to_string(instruction.line) +
+    refuse("dockerfile parse error on line " + std::to_string(instruction.line) +
            ": FROM requires either one or three arguments");
   }
   StageHead head{words.front(), words.size() == 3 ? lower(words[2]) : ""};
   const bool is_name = std::ranges::all_of(
       head.name, [](unsigned char c) { return std::isalnum(c) != 0 || c == '-' || c == '_' || c == '.'; });
   if (words.size() == 3 && (!is_name || std::isalpha(static_cast<unsigned char>(head.name.front())) == 0)) {
-    refuse("dockerfile parse error line " + std::to_string(instruction.line) + ": invalid name for build stage: \"" +
+    refuse("dockerfile parse error on line " + std::to_string(instruction.line) + ": invalid name for build stage: \"" +
            words[2] + "\", name can't start with a number or contain symbols");
   }
   return head;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <map>
+#include <set>
 
 #include "mgr/build/build_text.hpp"
 #include "mgr/image/image_store.hpp"
@@ -50,11 +51,13 @@ task::Task<std::string> BuildRun::run() {
   file_ = parse_dockerfile(text, request_.dockerfile);
   check_order();
   cut_at_target();
+  check_stage_names();
   add_labels();
   const std::string total = std::to_string(file_.instructions.size());
   if (request_.cache_from) {
     co_await say("[Warning] cache-from is not looked at: steps are found where this daemon has built them\n");
   }
+  for (const std::string& warning : file_.warnings) co_await say(warning + "\n");
   int number = 0;
   for (const Instruction& instruction : file_.instructions) {
     task::this_task::cancel_token().throw_if_cancelled();
@@ -102,21 +105,29 @@ void BuildRun::cut_at_target() {
     ++stage;
   }
   if (!found) {
-    throw Error(ErrorClass::kInvalidArgument, "failed to reach build target " + target + " in Dockerfile");
+    throw Error(ErrorClass::kInvalidArgument, "target stage \"" + target + "\" could not be found");
   }
 }
 
-void BuildRun::add_labels() {
-  if (request_.labels.empty()) return;
-  Instruction labels;
-  labels.name = "LABEL";
-  for (const auto& [key, value] : request_.labels) {
-    labels.arguments +=
-        (labels.arguments.empty() ? "" : " ") + quoted_word(key, file_.escape) + "=" + quoted_word(value, file_.escape);
-    labels.text += " " + key + "=" + value;
+void BuildRun::check_stage_names() const {
+  std::set<std::string> names;
+  for (const Instruction& each : file_.instructions) {
+    const std::string name = each.name == "FROM" ? parse_stage_head(each).name : "";
+    if (!name.empty() && !names.insert(name).second) {
+      throw Error(ErrorClass::kInvalidArgument, name + " stage name already used");
+    }
   }
-  labels.text = "LABEL" + labels.text;
-  file_.instructions.push_back(std::move(labels));
+}
+
+// A step each, behind those of the file.
+void BuildRun::add_labels() {
+  for (const auto& [key, value] : request_.labels) {
+    Instruction label;
+    label.name = "LABEL";
+    label.arguments = quoted_word(key, file_.escape) + "=" + quoted_word(value, file_.escape);
+    label.text = "LABEL " + key + "=" + value;
+    file_.instructions.push_back(std::move(label));
+  }
 }
 
 task::Task<void> BuildRun::say(std::string text) {

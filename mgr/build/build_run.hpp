@@ -25,9 +25,6 @@ struct StageHead {
 // Errors: kInvalidArgument.
 StageHead parse_stage_head(const Instruction& instruction);
 
-// Errors: kInvalidArgument for what cannot stand behind ONBUILD.
-void check_trigger(const Instruction& trigger);
-
 // Lifetime: a local of build_image().
 // Thread:   one task.
 class BuildRun {
@@ -57,6 +54,7 @@ class BuildRun {
   // build_run.cpp
   void check_order() const;
   void cut_at_target();
+  void check_stage_names() const;
   void add_labels();
   task::Task<void> dispatch(const Instruction& instruction);
   task::Task<void> say(std::string text);
@@ -86,6 +84,7 @@ class BuildRun {
   task::Task<Copy> plan_copy(const Instruction& instruction);
   task::Task<void> fetch(Copy& copy, std::string url);
   task::Task<std::string> image_to_copy_from(std::string name);
+  static std::vector<std::string> paths_of(const Copy& copy, const std::string& pattern, const std::stop_token& stop);
   void look_up(Copy& copy, const std::stop_token& stop) const;
   void perform(const Copy& copy, const std::string& comment, const nlohmann::json& made_by,
                const std::stop_token& stop);

@@ -24,13 +24,6 @@ std::vector<std::string> words_at(const json& config, const char* key) {
 
 }  // namespace
 
-void check_trigger(const Instruction& trigger) {
-  if (trigger.name == "ONBUILD") refuse("Chaining ONBUILD via `ONBUILD ONBUILD` isn't allowed");
-  if (trigger.name == "MAINTAINER" || trigger.name == "FROM") {
-    refuse(trigger.name + " isn't allowed as an ONBUILD trigger");
-  }
-}
-
 VariableLookup BuildRun::variables() const {
   return [this](const std::string& name) -> std::optional<std::string> {
     for (const std::string& setting : words_at(stages_.back().config, "Env")) {
@@ -102,6 +95,12 @@ BuildRun::Change BuildRun::change_of(const Instruction& instruction) const {
 
 task::Task<void> BuildRun::change_setting(const Instruction& instruction) {
   Stage& stage = stages_.back();
+  if (instruction.name == "HEALTHCHECK") {
+    const std::vector<std::string> before = words_at(stage.config.value("Healthcheck", json::object()), "Test");
+    if (!before.empty() && before.front() != "NONE") {
+      co_await say("Note: overriding previous HEALTHCHECK: [" + joined(before) + "]\n");
+    }
+  }
   Change change = change_of(instruction);
   apply_change(stage.config, change.text);
   if (instruction.name == "CMD") {
@@ -121,14 +120,11 @@ task::Task<void> BuildRun::maintainer(const Instruction& instruction) {
 }
 
 task::Task<void> BuildRun::shell(const Instruction& instruction) {
-  if (!instruction.list) refuse("SHELL requires the arguments to be in JSON form");
-  if (instruction.list->empty()) refuse("SHELL requires at least one argument");
   stages_.back().config["Shell"] = *instruction.list;
   co_await commit_settings("SHELL [" + joined(*instruction.list) + "]");
 }
 
 task::Task<void> BuildRun::trigger(const Instruction& instruction) {
-  check_trigger(parse_instruction(instruction.arguments, instruction.line));
   apply_change(stages_.back().config, "ONBUILD " + instruction.arguments);
   co_await commit_settings("ONBUILD " + instruction.arguments);
 }

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "mgr/build/dockerfile_shape.hpp"
 #include "mgr/image/image.hpp"
 #include "task/error.hpp"
 
@@ -19,7 +20,7 @@ constexpr std::size_t kInstructionsMax = 10'000;
 
 [[noreturn]] void refuse(std::string message) { throw Error(ErrorClass::kInvalidArgument, std::move(message)); }
 [[noreturn]] void refuse(int line, const std::string& message) {
-  refuse("dockerfile parse error line " + std::to_string(line) + ": " + message);
+  refuse(line == 0 ? message : "dockerfile parse error on line " + std::to_string(line) + ": " + message);
 }
 [[noreturn]] void refuse_buildkit(int line, const std::string& what) {
   refuse(line, what + " requires BuildKit, which is not supported");
@@ -63,7 +64,7 @@ std::optional<std::vector<std::string>> json_list(std::string_view text, int lin
   }
   if (!list.is_array()) return std::nullopt;
   if (!std::ranges::all_of(list, [](const json& each) { return each.is_string(); })) {
-    refuse(line, "only string type is allowed in JSON array");
+    refuse(line, "when using JSON array syntax, arrays must be comprised of strings only");
   }
   return list.get<std::vector<std::string>>();
 }
@@ -148,6 +149,7 @@ class Reader {
     const std::string_view bare = trim(line);
     if (may_be_directive_ && take_directive(bare)) return;
     // Comments and empty lines vanish, within a continued instruction too.
+    has_gap_ = has_gap_ || (continued_ && bare.empty());
     if (bare.empty() || bare.starts_with('#')) return;
     if (!continued_) {
       first_line_ = number_;
@@ -181,7 +183,11 @@ class Reader {
   void end_instruction() {
     continued_ = false;
     if (trim(joined_).empty()) return;
-    file_.instructions.push_back(parse_instruction(joined_, first_line_));
+    file_.instructions.push_back(parse_instruction(joined_, first_line_, file_.escape));
+    if (has_gap_) {
+      file_.warnings.push_back("[WARNING]: Empty continuation line found in: " + file_.instructions.back().text);
+    }
+    has_gap_ = false;
     joined_.clear();
     if (file_.instructions.size() > kInstructionsMax) refuse("dockerfile has too many instructions");
   }
@@ -192,6 +198,7 @@ class Reader {
   std::string joined_;
   bool may_be_directive_ = true;
   bool continued_ = false;
+  bool has_gap_ = false;  // an empty line within the instruction
   int number_ = 0;
   int first_line_ = 0;
 };
@@ -205,7 +212,7 @@ const std::string* Instruction::flag(std::string_view wanted) const {
   return nullptr;
 }
 
-Instruction parse_instruction(std::string_view text, int line) {
+Instruction parse_instruction(std::string_view text, int line, char escape) {
   Instruction instruction;
   text = trim(text);
   instruction.line = line;
@@ -213,7 +220,7 @@ Instruction parse_instruction(std::string_view text, int line) {
   const std::string_view word = text.substr(0, text.find_first_of(" \t"));
   instruction.name = upper(word);
   std::string_view rest = trim(text.substr(word.size()));
-  if (!known_instructions().contains(instruction.name)) refuse(line, "unknown instruction: " + instruction.name);
+  if (!known_instructions().contains(instruction.name)) refuse(line, "unknown instruction: " + std::string(word));
   while (instruction.name != "HEALTHCHECK" && instruction.name != "ONBUILD" && rest.starts_with("--")) {
     const std::string_view flag = rest.substr(0, rest.find_first_of(" \t"));
     rest = trim(rest.substr(flag.size()));
@@ -225,12 +232,21 @@ Instruction parse_instruction(std::string_view text, int line) {
     if (instruction.flag(name) != nullptr) refuse(line, "Duplicate flag specified: " + name);
     instruction.flags.emplace_back(std::move(name), flag.substr(equals + 1));
   }
-  if (rest.empty()) refuse(line, instruction.name + " requires at least one argument");
+  if (rest.empty()) {
+    static const std::set<std::string> kOne{"MAINTAINER", "STOPSIGNAL", "USER", "WORKDIR"};
+    refuse(line, instruction.name + " requires " + (kOne.contains(instruction.name) ? "exactly" : "at least") +
+                     " one argument");
+  }
   const bool may_have_documents = instruction.name == "RUN" || instruction.name == "COPY" || instruction.name == "ADD";
   instruction.arguments = rest;
   if (has_list_form(instruction.name)) instruction.list = json_list(rest, line);
   if (may_have_documents && !instruction.list && has_here_document(rest)) {
     refuse_buildkit(line, "a here-document (<<) in " + instruction.name);
+  }
+  try {
+    check_shape(instruction, escape);
+  } catch (const Error& error) {
+    refuse(line, error.message());
   }
   return instruction;
 }
@@ -238,7 +254,10 @@ Instruction parse_instruction(std::string_view text, int line) {
 Dockerfile parse_dockerfile(std::string_view text, const std::string& name) {
   if (!is_utf8(text)) refuse("the Dockerfile (" + name + ") is not valid UTF-8");
   Dockerfile file = Reader(text).read();
-  if (file.instructions.empty()) refuse("the Dockerfile (" + name + ") cannot be empty");
+  if (file.instructions.empty()) refuse("failed to parse " + name + ": file with no instructions");
+  if (!file.warnings.empty()) {
+    file.warnings.emplace_back("[WARNING]: Empty continuation lines will become errors in a future release.");
+  }
   return file;
 }
 

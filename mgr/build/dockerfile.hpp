@@ -24,14 +24,19 @@ struct Instruction {
 struct Dockerfile {
   std::vector<Instruction> instructions;  // never empty
   char escape = '\\';
+  std::vector<std::string> warnings;  // lines to be shown before the first step
 };
 
 // `name` is the file's, for messages.
 //
-// Errors: kInvalidArgument in Docker's words, with the line. What the classic builder does not know and BuildKit does
+// Errors: kInvalidArgument in Docker's words, with the line, for all that is wrong whatever the variables come to. What
+// the classic builder does not know and BuildKit does
 //         (here-documents, mounts of RUN, --chmod, --link) is refused by its name.
 Dockerfile parse_dockerfile(std::string_view text, const std::string& name = "Dockerfile");
-// One instruction, as ONBUILD keeps them.
-Instruction parse_instruction(std::string_view text, int line);
+// One instruction; of line 0 where it is of no file, as those that ONBUILD keeps.
+Instruction parse_instruction(std::string_view text, int line, char escape = '\\');
+
+// Errors: kInvalidArgument for what cannot stand behind ONBUILD.
+void check_trigger(const Instruction& trigger);
 
 }  // namespace quoll::mgr

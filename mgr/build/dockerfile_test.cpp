@@ -75,13 +75,40 @@ TEST(Dockerfile, directives) {
 }
 
 TEST(Dockerfile, refuses_what_docker_refuses) {
-  EXPECT_EQ(failure_of("FROM x\n\nBOGUS y\n"), "dockerfile parse error line 3: unknown instruction: BOGUS");
+  EXPECT_EQ(failure_of("FROM x\n\nBogus y\n"), "dockerfile parse error on line 3: unknown instruction: Bogus");
   EXPECT_THAT(failure_of("FROM\n"), HasSubstr("FROM requires at least one argument"));
   EXPECT_THAT(failure_of("FROM x\nRUN \xff\n"), HasSubstr("not valid UTF-8"));
-  EXPECT_EQ(failure_of("# nothing\n"), "the Dockerfile (Dockerfile) cannot be empty");
+  EXPECT_EQ(failure_of("# nothing\n"), "failed to parse Dockerfile: file with no instructions");
   EXPECT_THAT(failure_of("FROM x\nRUN --bogus=1 y\n"), HasSubstr("Unknown flag: bogus"));
   EXPECT_THAT(failure_of("FROM x\nCOPY --from a b\n"), HasSubstr("Missing a value on flag: from"));
-  EXPECT_THAT(failure_of("FROM x\nCMD [\"a\", 1]\n"), HasSubstr("only string type"));
+  EXPECT_THAT(failure_of("FROM x\nCMD [\"a\", 1]\n"), HasSubstr("arrays must be comprised of strings only"));
+}
+
+// Before any step has begun.
+TEST(Dockerfile, refuses_what_is_wrong_whatever_the_variables_come_to) {
+  const auto failure_at_2 = [](const std::string& line) { return failure_of("FROM x\n" + line + "\n"); };
+  const std::string at = "dockerfile parse error on line 2: ";
+  EXPECT_EQ(failure_at_2("COPY a"), at + "COPY requires at least two arguments, but only one was provided. Destination "
+                                         "could not be determined");
+  EXPECT_EQ(failure_at_2("ADD [\"a\"]"), at + "ADD requires at least two arguments, but only one was provided. "
+                                              "Destination could not be determined");
+  EXPECT_EQ(failure_at_2("ENV a"), at + "ENV must have two arguments");
+  EXPECT_EQ(failure_at_2("LABEL a=1 b"), at + "Syntax error - can't find = in \"b\". Must be of the form: name=value");
+  EXPECT_EQ(failure_at_2("ARG =x"), at + "ARG names can not be blank");
+  EXPECT_EQ(failure_at_2("SHELL sh -c"), at + "SHELL requires the arguments to be in JSON form");
+  EXPECT_EQ(failure_at_2("HEALTHCHECK --interval=x CMD y"), at + "time: invalid duration \"x\"");
+  EXPECT_EQ(failure_at_2("HEALTHCHECK BOGUS"), at + "Unknown type \"BOGUS\" in HEALTHCHECK (try CMD)");
+  EXPECT_EQ(failure_at_2("ONBUILD FROM x"), at + "FROM isn't allowed as an ONBUILD trigger");
+  EXPECT_EQ(failure_at_2("ONBUILD ONBUILD RUN x"), at + "Chaining ONBUILD via `ONBUILD ONBUILD` isn't allowed");
+  EXPECT_EQ(failure_at_2("ONBUILD BOGUS"), at + "unknown instruction: BOGUS");
+  EXPECT_EQ(failure_at_2("USER"), at + "USER requires exactly one argument");
+  EXPECT_EQ(failure_at_2("ENV a=${b:?c}"), "");
+}
+
+TEST(Dockerfile, empty_lines_within_an_instruction_are_warned_of) {
+  EXPECT_THAT(parse_dockerfile("FROM x\n\nRUN a \\\n\n  b\n\nRUN c \\\n# d\n  e\n").warnings,
+              ElementsAre("[WARNING]: Empty continuation line found in: RUN a   b",
+                          "[WARNING]: Empty continuation lines will become errors in a future release."));
 }
 
 TEST(Dockerfile, refuses_what_only_buildkit_has_by_name) {

@@ -188,27 +188,33 @@ std::vector<std::string> split_words(std::string_view text, char escape) {
   return words;
 }
 
-std::vector<std::pair<std::string, std::string>> expand_pairs(const std::string& instruction, std::string_view text,
-                                                              char escape, const VariableLookup& lookup) {
+std::vector<std::pair<std::string, std::string>> split_pairs(const std::string& instruction, std::string_view text,
+                                                             char escape) {
   const std::vector<std::string> words = split_words(text, escape);
   if (words.empty()) refuse(instruction + " requires at least one argument");
-  std::vector<std::pair<std::string, std::string>> pairs;
-  const auto add = [&](std::string_view name, std::string_view value) {
-    pairs.emplace_back(expand_word(name, escape, lookup), expand_word(value, escape, lookup));
-    if (pairs.back().first.empty()) refuse(instruction + " names can not be blank");
-  };
   if (words.front().find('=') == std::string::npos) {
     const auto value = text.find_first_not_of(" \t", text.find(words.front()) + words.front().size());
     if (value == text.npos) refuse(instruction + " must have two arguments");
-    add(words.front(), text.substr(value));
-    return pairs;
+    return {{words.front(), std::string(text.substr(value))}};
   }
+  std::vector<std::pair<std::string, std::string>> pairs;
   for (const std::string& word : words) {
     const auto equals = word.find('=');
     if (equals == std::string::npos) {
       refuse("Syntax error - can't find = in \"" + word + "\". Must be of the form: name=value");
     }
-    add(std::string_view(word).substr(0, equals), std::string_view(word).substr(equals + 1));
+    pairs.emplace_back(word.substr(0, equals), word.substr(equals + 1));
+  }
+  return pairs;
+}
+
+std::vector<std::pair<std::string, std::string>> expand_pairs(const std::string& instruction, std::string_view text,
+                                                              char escape, const VariableLookup& lookup) {
+  auto pairs = split_pairs(instruction, text, escape);
+  for (auto& [name, value] : pairs) {
+    name = expand_word(name, escape, lookup);
+    value = expand_word(value, escape, lookup);
+    if (name.empty()) refuse(instruction + " names can not be blank");
   }
   return pairs;
 }

@@ -21,10 +21,16 @@ std::string expand_word(std::string_view text, char escape, const VariableLookup
 // Separated by blanks, with quotes that hold a word together; quotes and escapes stay.
 std::vector<std::string> split_words(std::string_view text, char escape);
 
-// "a=b c='d e'", or the old form "a rest of the line": names and values, their quotes, escapes and variables taken care
-// of. `instruction` is its name, for messages.
+// "a=b c='d e'", or the old form "a rest of the line": names and values as they are written. `instruction` is its name,
+// for messages.
 //
 // Errors: kInvalidArgument in Docker's words.
+std::vector<std::pair<std::string, std::string>> split_pairs(const std::string& instruction, std::string_view text,
+                                                             char escape);
+
+// The same, their quotes, escapes and variables taken care of.
+//
+// Errors: as split_pairs() and expand_word(); for a blank name.
 std::vector<std::pair<std::string, std::string>> expand_pairs(const std::string& instruction, std::string_view text,
                                                               char escape, const VariableLookup& lookup);
 

@@ -345,14 +345,23 @@ TEST_F(LayerUnpackerTest, impossible_entries_are_the_archives_fault) {
 
 TEST_F(LayerUnpackerTest, garbage_and_truncation_are_refused) {
   const std::string good = tar({file("a", std::string(5000, 'a'))});
-  for (const std::string& bad : {std::string("garbage, no tar at all"), good.substr(0, 2000), good.substr(0, 100),
-                                 gzip(good).substr(0, 60), zstd(good).substr(0, 30), std::string(2000, 'x')}) {
+  for (const std::string& bad :
+       {std::string("garbage, no tar at all"), good.substr(0, 2000), good.substr(0, 5511), good.substr(0, 100),
+        gzip(good).substr(0, 60), zstd(good).substr(0, 30), std::string(2000, 'x')}) {
     try {
       unpack_bytes(bad);
       ADD_FAILURE() << "accepted " << bad.size() << " bytes";
     } catch (const Error& error) {
       EXPECT_EQ(error.error_class(), ErrorClass::kInvalidArgument) << error.message();
     }
+  }
+}
+
+TEST_F(LayerUnpackerTest, what_fills_the_last_block_may_be_missing) {
+  const std::string good = tar({file("a", std::string(5000, 'a'))});
+  for (const std::size_t size : {5512, 5513, 5631}) {
+    unpack_bytes(good.substr(0, size));
+    EXPECT_EQ(content("a"), std::string(5000, 'a')) << size;
   }
 }
 

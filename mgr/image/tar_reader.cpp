@@ -191,9 +191,20 @@ bool TarReader::next() {
   struct archive_entry* raw = nullptr;
   const int status = archive_read_next_header(handle_.get(), &raw);
   if (status == ARCHIVE_EOF) return false;
-  if (status != ARCHIVE_OK && status != ARCHIVE_WARN) handle_.fail();
+  if (status != ARCHIVE_OK && status != ARCHIVE_WARN) {
+    if (lacks_only_padding()) return false;
+    handle_.fail();
+  }
   entry_ = read_header(raw);
+  content_left_ = entry_.size;
   return true;
+}
+
+// After a failure. The library has words of its own for a stream that ends before what it wants to skip; a header that
+// is cut off has others.
+bool TarReader::lacks_only_padding() {
+  const std::string failure = text_or_empty(archive_error_string(handle_.get()));
+  return content_left_ == 0 && failure.starts_with("Truncated input file");
 }
 
 bool TarReader::read_block(TarBlock& block) {
@@ -202,9 +213,13 @@ bool TarReader::read_block(TarBlock& block) {
   la_int64_t offset = 0;
   const int status = archive_read_data_block(handle_.get(), &data, &size, &offset);
   if (status == ARCHIVE_EOF) return false;
-  if (status != ARCHIVE_OK && status != ARCHIVE_WARN) handle_.fail();
+  if (status != ARCHIVE_OK && status != ARCHIVE_WARN) {
+    if (lacks_only_padding()) return false;
+    handle_.fail();
+  }
   block.bytes = {static_cast<const char*>(data), size};
   block.offset = offset;
+  content_left_ = entry_.size - (offset + static_cast<std::int64_t>(size));
   return true;
 }
 

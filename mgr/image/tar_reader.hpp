@@ -83,7 +83,8 @@ class AnyDecompressor {
   bool at_end_ = false;
 };
 
-// The entries of a tar stream.
+// The entries of a tar stream. One that ends with its last file's content is whole: Go's writers may leave out what
+// fills that file's last block up.
 //
 // Errors:   kInvalidArgument for what is no tar, or a truncated one; what the source throws.
 class TarReader {
@@ -101,8 +102,11 @@ class TarReader {
   bool read_block(TarBlock& block);
 
  private:
+  bool lacks_only_padding();
+
   ArchiveHandle handle_;
   TarEntry entry_;
+  std::int64_t content_left_ = 0;  // behind what read_block() has given
 };
 
 }  // namespace quoll::mgr

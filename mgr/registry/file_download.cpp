@@ -1,7 +1,9 @@
 #include "mgr/registry/file_download.hpp"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 
+#include <ctime>
 #include <memory>
 
 #include "mgr/image/durable_file.hpp"
@@ -20,6 +22,13 @@ RegistryEndpoint endpoint_of(const RegistryHosts& hosts, const RegistryUrl& url)
   endpoint.base.target = "/";
   endpoint.insecure = hosts.is_insecure(endpoint.name);
   return endpoint;
+}
+
+// "Sun, 06 Nov 1994 08:49:37 GMT"; 0 for anything else.
+std::time_t http_date(std::string_view text) {
+  std::tm parts{};
+  const std::string date(text);
+  return ::strptime(date.c_str(), "%a, %d %b %Y %H:%M:%S GMT", &parts) == nullptr ? 0 : ::timegm(&parts);
 }
 
 }  // namespace
@@ -43,6 +52,9 @@ task::Task<void> download_file(RegistryHosts& hosts, std::string url, std::files
     }
     co_await task::blocking([&] { write_all(file.get(), {buffer.get(), got}, url); });
   }
+  const timespec time{.tv_sec = http_date(answer.header("Last-Modified")), .tv_nsec = 0};
+  const timespec times[] = {time, time};
+  ::futimens(file.get(), times);
 }
 
 }  // namespace quoll::mgr

@@ -10,7 +10,7 @@
 
 namespace quoll::mgr {
 
-// Writes what `url` has to `path`, a new file.
+// Writes what `url` has to `path`, a new file. Its time is the one that the answer tells (Last-Modified), or else 1970.
 //
 // Cancel: closes the connection; the caller drops the file. The same after any error.
 // Errors: kInvalidArgument for what is no such URL, kUnavailable, kNotFound for an answer that is none, and

@@ -5,6 +5,7 @@ import gzip
 import http.server
 import io
 import json
+import os
 import subprocess
 import tarfile
 import threading
@@ -106,13 +107,22 @@ def test_what_is_said_is_what_docker_says(daemon, tmp_path):
     assert len(container) == 12
     assert {"out", "errors"} <= set("\n".join(lines[5:8]).replace("Käse", "").split())
     assert "Käse" in "".join(lines[5:9])
-    assert any(line.endswith(f"Removing intermediate container {container}") for line in lines)
+    assert any(line.endswith(f" ---> Removed intermediate container {container}") for line in lines)
     assert lines[-5:-3] == ["Step 3/3 : CMD [\"true\"]", f" ---> {built['Id'][7:19]}"]
     assert lines[-3:] == [f"Successfully built {built['Id'][7:19]}", "Successfully tagged one:latest", "Successfully tagged two:2"]
     assert set(built["RepoTags"]) == {"one:latest", "two:2"}
     assert daemon.http.get("/containers/json?all=1").json() == []
     quiet = docker_build(daemon, tmp_path, "-q").stdout
     assert quiet == built["Id"] + "\n"
+
+
+def test_what_is_noted_on_the_way(daemon):
+    built = build(daemon, "FROM busybox\nHEALTHCHECK CMD true\nHEALTHCHECK CMD [\"false\"]\nHEALTHCHECK NONE\nHEALTHCHECK CMD x\n"
+                          "ENV a=b \\\n\n c=d\n", labels={"b": "2", "a": "1"}).succeeded()
+    assert built.text.startswith("[WARNING]: Empty continuation line found in: ENV a=b  c=d\n")
+    assert [line for line in built.text.splitlines() if line.startswith("Note")] == [
+        "Note: overriding previous HEALTHCHECK: [CMD-SHELL true]", "Note: overriding previous HEALTHCHECK: [CMD false]"]
+    assert "Step 7/8 : LABEL a=1\n" in built.text and "Step 8/8 : LABEL b=2\n" in built.text
 
 
 def test_stages(daemon):
@@ -127,7 +137,17 @@ def test_stages(daemon):
     export = subprocess.run(["docker", "save", small.id], env=daemon.docker_env(), capture_output=True, check=True).stdout
     names = tarfile.open(fileobj=io.BytesIO(export)).getnames()
     assert len([name for name in names if name.startswith("blobs/sha256/")]) == 3  # a layer, a configuration, a manifest
-    assert refusal(daemon, dockerfile, target="none") == "failed to reach build target none in Dockerfile"
+    assert refusal(daemon, dockerfile, target="none") == "target stage \"none\" could not be found"
+
+
+def test_copies_from_an_image_keep_their_owners(daemon):
+    built = build(daemon, "FROM busybox AS made\nRUN mkdir /d && touch /d/f /g && chown 5:6 /d/f && chown 7:8 /g\nFROM busybox\n"
+                          "COPY --from=made /d /d/\nCOPY --from=made /g /new/g\nCOPY --from=made --chown=1:2 /d/f /h\n").succeeded()
+    assert shell(daemon, built.id, "stat -c %u:%g /d/f /new /new/g /h") == "5:6\n0:0\n7:8\n1:2\n"
+    # Another owner is another file.
+    again = build(daemon, "FROM busybox AS made\nRUN mkdir /d && touch /d/f /g && chown 5:7 /d/f && chown 7:8 /g\nFROM busybox\n"
+                          "COPY --from=made /d /d/\n").succeeded()
+    assert shell(daemon, again.id, "stat -c %u:%g /d/f") == "5:7\n"
 
 
 def test_add_unpacks_archives_and_fetches(daemon, tmp_path):
@@ -158,6 +178,11 @@ def test_add_unpacks_archives_and_fetches(daemon, tmp_path):
                                        "stat -c '%n %u:%g %a' /z/fetched.tar; ls /z") == \
             "/x/owned 11:12 640\ninc.gz\nd.txt\nzipped\n/z/fetched.tar 0:0 600\nfetched.tar\n"
         assert shell(daemon, built.id, "tar tf /copied") == "owned\n"
+        # It has the server's time, and a URL without a name of its own is called as the target is.
+        os.utime(tmp_path / "fetched.tar", (1_600_000_000, 1_600_000_000))
+        (tmp_path / "index.html").write_text("index")
+        named = build(daemon, f"FROM busybox\nADD {url}/ /page\nADD {url}/fetched.tar /\n").succeeded()
+        assert shell(daemon, named.id, "cat /page; stat -c ' %Y' /fetched.tar") == "index 1600000000\n"
         gone = build(daemon, f"FROM busybox\nADD {url}/nothing /z/\n")
         assert "ADD failed: failed to GET" in gone.error["message"] and "404" in gone.error["message"]
         # The whole context from there: a tar, or a Dockerfile alone.
@@ -194,6 +219,14 @@ def test_another_dockerfile(daemon):
     assert settings(daemon, build(daemon, None, files, dockerfile="other/file").succeeded().id)["Cmd"] == ["x"]
     done = daemon.docker("build", "-", input="FROM busybox\nCMD [\"y\"]\n")
     assert "Successfully built" in done.stdout
+    assert settings(daemon, build(daemon, None, {"dockerfile": "FROM busybox\nCMD [\"z\"]\n"}).succeeded().id)["Cmd"] == ["z"]
+
+
+def test_a_dockerfile_from_standard_input_beside_a_context(daemon, tmp_path):
+    # The docker command ends this tar with the Dockerfile's last byte: nothing fills its block up.
+    (tmp_path / "a").write_text("A")
+    done = daemon.docker("build", "-q", "-f", "-", str(tmp_path), input="FROM busybox\nCOPY a /\n")
+    assert shell(daemon, done.stdout.strip(), "cat /a") == "A"
 
 
 # -- what a client asks for beside --
