@@ -10,6 +10,7 @@
 #include "api/json_stream.hpp"
 #include "mgr/build/builder.hpp"
 #include "mgr/container/container_manager.hpp"
+#include "mgr/event/event_bus.hpp"
 #include "mgr/image/image_store.hpp"
 #include "mgr/registry/registry_service.hpp"
 #include "mgr/wall_clock.hpp"
@@ -120,6 +121,7 @@ Task<void> prune_builds(Api& api, Request& request, Response& response) {
   const mgr::RemoveResult result = co_await task::blocking([&](const std::stop_token& stop) {
     return api.images.prune_build_steps(wanted, [&api] { return api.containers.image_users(); }, stop);
   });
+  api.events.publish({"builder", "prune", "", {{"reclaimed", std::to_string(result.freed_bytes)}}});
   json ids = json::array();
   for (const mgr::RemoveItem& item : result.items) {
     if (item.kind == mgr::RemoveItem::Kind::kDeleted) ids.push_back(item.name);

@@ -18,6 +18,8 @@ class Filters {
   // Errors: kInvalidArgument for what is not JSON of these forms, and for a key that is not in `known`.
   Filters(const std::optional<std::string>& json, std::initializer_list<std::string_view> known);
 
+  // One more value of a key.
+  void add(const std::string& key, std::string value) { values_[key].insert(std::move(value)); }
   bool has(std::string_view key) const { return values_.contains(key); }
   // Empty where the key was not given.
   const std::set<std::string>& values(std::string_view key) const;

@@ -22,8 +22,14 @@ namespace {
 
 using nlohmann::json;
 
-Task<void> send_images(Api& api, const std::vector<std::string>& names, Response& response) {
-  auto archive = co_await task::blocking([&] { return std::make_unique<mgr::ImageArchive>(api.images, names); });
+Task<void> send_images(Api& api, const std::vector<std::string>& names, const std::vector<mgr::Platform>& platforms,
+                       Response& response) {
+  auto archive = co_await task::blocking([&] {
+    if (!platforms.empty()) {
+      for (const std::string& name : names) check_platform(api.images.get(name), name, platforms);
+    }
+    return std::make_unique<mgr::ImageArchive>(api.images, names);
+  });
   co_await send_chunks(
       response,
       [&archive](std::string& chunk, std::size_t size, const std::stop_token& stop) {
@@ -66,23 +72,28 @@ std::pair<std::string, std::string> split_url(const std::string& url) {
 }  // namespace
 
 Task<void> load_images(Api& api, Request& request, Response& response) {
+  const std::vector<mgr::Platform> platforms = platforms_of(request, "platform", 48);
+  if (platforms.size() > 1) {
+    throw Error(ErrorClass::kInvalidArgument, "loading of several platforms is not supported");
+  }
+  const auto platform = platforms.empty() ? std::nullopt : std::optional(platforms.front());
   mgr::LoadResult loaded;
   co_await consume_body(
       [&request](std::span<char> buffer) { return request.read_body(buffer); },
-      [&](const mgr::ByteSource& tar, const std::stop_token& stop) { loaded = api.images.load(tar, stop); });
+      [&](const mgr::ByteSource& tar, const std::stop_token& stop) { loaded = api.images.load(tar, stop, platform); });
   std::string lines;
   for (const std::string& message : loaded.messages) lines += to_text({{"stream", message + "\n"}});
   co_await response.send(lines, "application/json");
 }
 
 Task<void> get_image(Api& api, Request& request, Response& response) {
-  co_await send_images(api, {std::string(request.param("name"))}, response);
+  co_await send_images(api, {std::string(request.param("name"))}, platforms_of(request, "platform", 48), response);
 }
 
 Task<void> get_images(Api& api, Request& request, Response& response) {
   const std::vector<std::string> names = request.query_values("names");
   if (names.empty()) throw Error(ErrorClass::kInvalidArgument, "no image names given");
-  co_await send_images(api, names, response);
+  co_await send_images(api, names, platforms_of(request, "platform", 48), response);
 }
 
 Task<void> import_image(Api& api, Request& request, Response& response) {

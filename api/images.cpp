@@ -11,7 +11,9 @@
 #include "api/image_request.hpp"
 #include "api/json_body.hpp"
 #include "api/old_fields.hpp"
+#include "api/version.hpp"
 #include "mgr/container/container_manager.hpp"
+#include "mgr/event/event_bus.hpp"
 #include "mgr/image/image_store.hpp"
 #include "mgr/wall_clock.hpp"
 #include "task/blocking.hpp"
@@ -84,6 +86,7 @@ json list_json(const Api& api, const Request& request, const Filters& filters) {
   const Selection selection(api, filters, request.query_flag("all"));
   const bool sizes = request.query_flag("shared-size");
   const bool manifests = request.query_flag("manifests");
+  const bool counts = !is_before(request, 51);
   std::vector<mgr::ImageUsage> images;
   if (sizes || manifests) {
     images = api.images.usage().images;
@@ -92,12 +95,14 @@ json list_json(const Api& api, const Request& request, const Filters& filters) {
   }
   std::set<std::string> parents;
   for (const mgr::ImageUsage& usage : images) parents.insert(usage.image.parent);
-  const auto users = manifests ? api.containers.image_users() : std::vector<mgr::ImageUser>();
+  const auto users = manifests || counts ? api.containers.image_users() : std::vector<mgr::ImageUser>();
   json list = json::array();
   for (const mgr::ImageUsage& usage : images) {
     if (!selection.has(usage.image, parents)) continue;
     json entry = image_summary_json(usage.image);
     add_virtual_size(request, entry);
+    name_nameless_image(request, entry);
+    if (counts) entry["Containers"] = ids_of_users(users, usage.image.id).size();
     if (sizes) entry["SharedSize"] = usage.shared_size;
     if (manifests) entry["Manifests"] = json::array({image_manifest_json(usage, ids_of_users(users, usage.image.id))});
     list.push_back(std::move(entry));
@@ -116,8 +121,11 @@ std::vector<std::string> ids_of_users(const std::vector<mgr::ImageUser>& users, 
 }
 
 Task<void> list_images(Api& api, Request& request, Response& response) {
-  const Filters filters(request.query("filters"),
-                        {"dangling", "label", "label!", "reference", "before", "since", "until"});
+  Filters filters(request.query("filters"), {"dangling", "label", "label!", "reference", "before", "since", "until"});
+  // Before there were filters by reference, there was this.
+  if (const std::string name = request.query("filter").value_or(""); !name.empty() && is_before(request, 41)) {
+    filters.add("reference", name);
+  }
   const json list = co_await task::blocking([&] { return list_json(api, request, filters); });
   co_await send_json(response, 200, list);
 }
@@ -126,6 +134,7 @@ Task<void> inspect_image(Api& api, Request& request, Response& response) {
   const std::string name(request.param("name"));
   const json answer = co_await task::blocking([&] {
     const mgr::Image image = api.images.get(name);
+    check_platform(image, name, platforms_of(request, "platform", 49));
     return image_inspect_json(request, image, api.images.layer_directories(image.id));
   });
   co_await send_json(response, 200, answer);
@@ -153,6 +162,7 @@ Task<void> history_image(Api& api, Request& request, Response& response) {
   const std::string name(request.param("name"));
   const json answer = co_await task::blocking([&] {
     const std::vector<mgr::Image> lineage = lineage_of(api.images, name);
+    check_platform(lineage.front(), name, platforms_of(request, "platform", 48));
     return image_history_json(lineage, api.images.layers_of(lineage.front().id));
   });
   co_await send_json(response, 200, answer);
@@ -169,8 +179,11 @@ Task<void> tag_image(Api& api, Request& request, Response& response) {
 Task<void> remove_image(Api& api, Request& request, Response& response) {
   const std::string name(request.param("name"));
   const mgr::RemoveOptions options{request.query_flag("force"), request.query_flag("noprune")};
-  const mgr::RemoveResult result = co_await task::blocking(
-      [&] { return api.images.remove(name, options, [&api] { return api.containers.image_users(); }); });
+  const std::vector<mgr::Platform> platforms = platforms_of(request, "platforms", 50);
+  const mgr::RemoveResult result = co_await task::blocking([&] {
+    if (!platforms.empty()) check_platform(api.images.get(name), name, platforms);
+    return api.images.remove(name, options, [&api] { return api.containers.image_users(); });
+  });
   co_await send_json(response, 200, removed_items_json(result));
 }
 
@@ -184,6 +197,7 @@ Task<void> prune_images(Api& api, Request& request, Response& response) {
   const mgr::RemoveResult result = co_await task::blocking([&](const std::stop_token& stop) {
     return api.images.prune(all, wanted, [&api] { return api.containers.image_users(); }, stop);
   });
+  api.events.publish({"image", "prune", "", {{"reclaimed", std::to_string(result.freed_bytes)}}});
   const json items = result.items.empty() ? json() : removed_items_json(result);
   co_await send_json(response, 200, {{"ImagesDeleted", items}, {"SpaceReclaimed", result.freed_bytes}});
 }

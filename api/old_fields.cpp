@@ -42,8 +42,16 @@ void add_virtual_size(const http::Request& request, json& image) {
   if (is_before(request, 44)) add_absent(image, {{"VirtualSize", image["Size"]}});
 }
 
+void name_nameless_image(const http::Request& request, json& listed) {
+  if (!is_before(request, 43) || !listed["RepoTags"].empty() || !listed["RepoDigests"].empty()) return;
+  listed["RepoTags"] = {"<none>:<none>"};
+  listed["RepoDigests"] = {"<none>@<none>"};
+}
+
 void add_old_image_fields(const http::Request& request, json& inspected) {
   add_virtual_size(request, inspected);
+  if (inspected["Created"] == "") inspected.erase("Created");
+  if (is_before(request, 44)) add_absent(inspected, {{"Created", "0001-01-01T00:00:00Z"}});
   if (is_before(request, 45)) add_absent(inspected, {{"Container", ""}, {"ContainerConfig", empty_config()}});
   if (is_before(request, 50)) add_absent(inspected["Config"], empty_config());
   if (!is_before(request, 25)) return;

@@ -24,12 +24,6 @@ json platform_json(const Platform& platform) {
   return result;
 }
 
-bool fits(const Image& image, const std::optional<Platform>& wanted) {
-  if (!wanted) return true;
-  return image.os == wanted->os && image.architecture == wanted->architecture &&
-         (wanted->variant.empty() || image.variant.empty() || image.variant == wanted->variant);
-}
-
 void add_default_path(json& config) {
   json& env = config["Env"];
   if (!env.is_array()) env = json::array();
@@ -91,7 +85,7 @@ task::Task<void> BuildRun::from(const Instruction& instruction) {
   } else {
     const Image image = co_await base_image(base, platform);
     stage.image_id = image.id;
-    stage.platform = platform_json({image.os, image.architecture, image.variant});
+    stage.platform = platform_json(image.platform());
     stage.config = image.container_config();
     stage.author = json_string(image.config, "author");
   }
@@ -125,7 +119,7 @@ task::Task<Image> BuildRun::base_image(std::string name, std::optional<Platform>
       }
       return std::nullopt;
     });
-    if (found && fits(*found, platform)) co_return *found;
+    if (found && (!platform || is_of(found->platform(), *platform))) co_return *found;
   }
   const Reference reference = parse_reference(name);
   const PulledImage pulled =

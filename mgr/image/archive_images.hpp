@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "mgr/image/archive_spool.hpp"
+#include "mgr/image/platform.hpp"
 #include "mgr/image/reference.hpp"
 
 namespace quoll::mgr {
@@ -18,21 +19,6 @@ struct ArchiveImage {
   std::string manifest;             // the manifest's bytes; empty when the archive has none
   std::vector<Reference> references;
 };
-
-// A platform in Go's words: "linux", "amd64", variant "v7" or empty.
-struct Platform {
-  std::string os = "linux";
-  std::string architecture;
-  std::string variant;
-
-  friend bool operator==(const Platform&, const Platform&) = default;
-};
-
-// "linux/arm/v7", "arm64"; what is left out, or all where it is empty, is the host's. Errors: kInvalidArgument.
-Platform parse_platform(std::string_view text);
-
-// The machine that this program runs on.
-Platform host_platform();
 
 // Reads the archive's manifests. manifest.json decides when both are there, as it does for Docker.
 //

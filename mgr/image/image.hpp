@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "mgr/image/image_index.hpp"
+#include "mgr/image/platform.hpp"
 
 namespace quoll::mgr {
 
@@ -31,6 +32,7 @@ struct Image {
   std::string variant;      // may be empty
   std::string last_tagged;  // RFC 3339; when a reference was last set here; empty when never
 
+  Platform platform() const { return {os, architecture, variant}; }
   // The container part of the configuration ("Env", "Cmd", ...): an object, empty when there is none.
   nlohmann::json container_config() const;
   std::map<std::string, std::string> labels() const;

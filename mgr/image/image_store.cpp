@@ -253,9 +253,14 @@ LoadResult ImageStore::apply_load(ImageIndex& index, const LoadStaging& staging)
   return result;
 }
 
-LoadResult ImageStore::load(const ByteSource& source, std::stop_token stop) {
+LoadResult ImageStore::load(const ByteSource& source, std::stop_token stop, const std::optional<Platform>& platform) {
   LoadStaging staging(layout_, stop);
-  staging.read(source, options_.platform);
+  staging.read(source, platform.value_or(options_.platform));
+  for (const StagedImage& image : staging.images()) {
+    if (!platform || is_of(image.facts.platform(), *platform)) continue;
+    throw Error(ErrorClass::kNotFound, "image " + image.facts.id + " is for " + to_string(image.facts.platform()) +
+                                           ", not for " + to_string(*platform));
+  }
   Trash trash;
   LoadResult result;
   std::unique_lock lock(mutex_, std::defer_lock);
@@ -361,12 +366,13 @@ Image ImageStore::finish_build(const std::string& image_id, const std::vector<Re
   const std::lock_guard lock(mutex_);
   const auto found = index_.images.find(image_id);
   if (found == index_.images.end()) throw Error(ErrorClass::kNotFound, "No such image: " + image_id);
-  if (found->second.build != BuildRole::kStep && references.empty()) return snapshot(image_id);
+  const bool is_new = found->second.build == BuildRole::kStep;
+  if (!is_new && references.empty()) return snapshot(image_id);
   ImageIndex next = index_;
-  BuildRole& role = next.images.at(image_id).build;
-  if (role == BuildRole::kStep) role = BuildRole::kResult;
+  if (is_new) next.images.at(image_id).build = BuildRole::kResult;
   for (const Reference& reference : references) set_reference(next, reference, image_id, nullptr);
   commit(std::move(next));
+  if (is_new) tell("create", image_id, image_id);
   for (const Reference& reference : references) tell("tag", image_id, reference.familiar());
   return snapshot(image_id);
 }

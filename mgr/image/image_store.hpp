@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <stop_token>
 #include <string>
@@ -97,10 +98,12 @@ class ImageStore {
   // By reference, id, or an unambiguous beginning of one. Errors: kNotFound "No such image: x:latest".
   Image get(const std::string& name) const;
 
-  // Takes in an archive of `docker save` or an OCI layout; several at a time may run.
+  // Takes in an archive of `docker save` or an OCI layout; several at a time may run. Of images for several platforms
+  // that one is taken which is for `platform`; none: for the store's own.
   //
-  // Errors:   kInvalidArgument for a damaged or false archive; what `source` throws.
-  LoadResult load(const ByteSource& source, std::stop_token stop);
+  // Errors:   kInvalidArgument for a damaged or false archive; kNotFound where an image is not for `platform`; what
+  //           `source` throws.
+  LoadResult load(const ByteSource& source, std::stop_token stop, const std::optional<Platform>& platform = {});
 
   // Makes an image of content that a StorePin of the caller's holds, and moves the references to it. The same image
   // again takes the references only.

@@ -140,8 +140,7 @@ void ImagePull::check_platform(const Image& image) const {
   if (image.os == request_.platform->os && image.architecture == request_.platform->architecture) return;
   throw Error(ErrorClass::kNotFound, "image with reference " + request_.reference.familiar() +
                                          " was found but does not match the specified platform: wanted " +
-                                         to_string(*request_.platform) +
-                                         ", actual: " + to_string({image.os, image.architecture, image.variant}));
+                                         to_string(*request_.platform) + ", actual: " + to_string(image.platform()));
 }
 
 std::vector<Reference> ImagePull::references(const std::string& digest) const {

@@ -121,8 +121,4 @@ const ContentDescriptor& choose_platform(const std::vector<ContentDescriptor>& m
   throw Error(ErrorClass::kNotFound, "no matching manifest for " + to_string(wanted) + " in the manifest list entries");
 }
 
-std::string to_string(const Platform& platform) {
-  return platform.os + "/" + platform.architecture + (platform.variant.empty() ? "" : "/" + platform.variant);
-}
-
 }  // namespace quoll::mgr

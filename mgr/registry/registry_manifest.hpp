@@ -45,7 +45,4 @@ Manifest parse_manifest(std::string text, std::string_view content_type);
 // Errors: kNotFound "no matching manifest for linux/arm64 in the manifest list entries".
 const ContentDescriptor& choose_platform(const std::vector<ContentDescriptor>& manifests, const Platform& wanted);
 
-// "linux/arm64/v8".
-std::string to_string(const Platform& platform);
-
 }  // namespace quoll::mgr

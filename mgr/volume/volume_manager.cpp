@@ -162,6 +162,7 @@ VolumePruneResult VolumeManager::prune(const std::function<bool(const Volume&)>&
     result.names.push_back(volume->name);
     result.bytes += bytes;
   }
+  events_.publish({"volume", "prune", "", {{"reclaimed", std::to_string(result.bytes)}}, 0});
   return result;
 }
 

@@ -7,6 +7,7 @@ import urllib.parse
 import pytest
 
 import containers
+from builds import build
 from containers import run, wait
 from waiting import eventually
 
@@ -57,6 +58,20 @@ def test_images_tell_too(daemon, busybox_tar):
     loaded = history(daemon, since, type=["image"], event=["load"])
     assert actions(loaded) == ["load"] and loaded[0]["id"].startswith("sha256:")
     assert "from" not in loaded[0]
+
+
+def test_builds_and_prunes_tell_too(daemon):
+    since = time.time()
+    built = build(daemon, "FROM busybox\nENV a=1\nRUN echo 1 > /1\n").succeeded()
+    build(daemon, "FROM busybox\nENV a=1\nRUN echo 1 > /1\n", t="named:1").succeeded()  # nothing new
+    assert [(event["id"], event["Action"]) for event in history(daemon, since, type=["image"])] == [
+        (built.id, "create"), (built.id, "tag")]
+    for path, kind in (("/images/prune", "image"), ("/build/prune", "builder"), ("/volumes/prune", "volume"),
+                       ("/containers/prune", "container"), ("/networks/prune", "network")):
+        since = time.time()
+        freed = daemon.http.post(path).expect(200).json().get("SpaceReclaimed", 0)
+        (told,) = history(daemon, since, event=["prune"])
+        assert (told["Type"], told["Actor"]["Attributes"]) == (kind, {"reclaimed": str(freed)})
 
 
 def test_docker_events_follows_filters_and_ends_at_until(daemon):

@@ -309,6 +309,52 @@ def test_inspect_has_the_form_of_the_client_s_version(daemon):
     assert oldest["VirtualSize"] == oldest["Size"] and oldest["Container"] == "" and "Cmd" in oldest["ContainerConfig"]
 
 
+def test_lists_have_the_form_of_the_client_s_version(daemon):
+    data, untagged = archive([], {"x": b"untagged"})
+    load(daemon, data).expect(200)
+    containers.create(daemon)
+
+    def row(version, image_id, query=""):
+        rows = daemon.http.get(f"{version}/images/json{query}").expect(200).json()
+        return next((row for row in rows if row["Id"] == image_id), None)
+
+    busybox = inspect(daemon, "busybox")["Id"]
+    assert [row(version, busybox)["Containers"] for version in ("", "/v1.51", "/v1.50")] == [1, 1, -1]
+    assert row("", untagged)["Containers"] == 0
+    nameless = [(row(version, untagged)["RepoTags"], row(version, untagged)["RepoDigests"]) for version in ("/v1.43", "/v1.42")]
+    assert nameless[0] == ([], []) and nameless[1] == (["<none>:<none>"], ["<none>@<none>"])
+    assert row("/v1.42", busybox)["RepoTags"] == ["busybox:latest"]
+    assert row("/v1.40", untagged, "?filter=busybox") is None and row("/v1.40", busybox, "?filter=busybox")
+    assert row("/v1.41", untagged, "?filter=busybox")
+    # That archive does not tell when it was made.
+    assert "Created" not in inspect(daemon, untagged)
+    assert daemon.http.get(f"/v1.43/images/{untagged}/json").expect(200).json()["Created"] == "0001-01-01T00:00:00Z"
+
+
+def test_a_platform_that_an_image_is_not_for(daemon):
+    def asked(**platform):
+        return urllib.parse.quote(json.dumps(platform))
+
+    data, other = archive(["other:1"], {"x": b"other"})
+    load(daemon, data).expect(200)
+    fits, differs = asked(os="linux", architecture="amd64"), asked(os="linux", architecture="arm64", variant="v8")
+    for path in ("/images/other:1/json?", "/images/other:1/history?", "/images/other:1/get?", "/images/get?names=other:1&"):
+        daemon.http.get(f"{path}platform={fits}").expect(200)
+        refused = daemon.http.get(f"{path}platform={differs}").expect(404).json()["message"]
+        assert refused == ("image with reference other:1 was found but its platform (linux/amd64) does not match the "
+                           "specified platform (linux/arm64/v8)")
+        daemon.http.get(f"{path}platform={asked(os='linux')}").expect(400)
+        daemon.http.get(f"/v1.47{path}platform={differs}").expect(200)  # before there was such a parameter
+    assert "linux/arm64" in daemon.docker("image", "history", "--platform", "linux/arm64", "other:1", check=False).stderr
+    daemon.http.delete(f"/images/other:1?platforms={differs}").expect(404)
+    daemon.http.delete(f"/images/other:1?platforms={differs}&platforms={fits}").expect(200)
+    refused = daemon.http.post(f"/images/load?platform={differs}", body=data).expect(404).json()["message"]
+    assert refused == f"image {other} is for linux/amd64, not for linux/arm64/v8"
+    assert "other:1" not in tags(daemon)
+    daemon.http.post(f"/images/load?platform={fits}", body=data).expect(200)
+    assert "other:1" in tags(daemon)
+
+
 def test_search_says_why_it_is_not_there(daemon):
     assert "Docker Hub" in daemon.http.get("/images/search?term=x").expect(501).json()["message"]
 
