@@ -5,6 +5,7 @@
 #include "api/handlers.hpp"
 #include "api/json_body.hpp"
 #include "api/stats_json.hpp"
+#include "api/version.hpp"
 #include "mgr/container/container_manager.hpp"
 #include "mgr/container/process_list.hpp"
 #include "task/blocking.hpp"
@@ -30,7 +31,8 @@ Task<void> stats_container(Api& api, Request& request, Response& response) {
   std::optional<mgr::ResourceUsage> before;
   if (!stream) {
     // One answer has two readings in it, unless the client does the subtraction itself.
-    if (!request.query_flag("one-shot") && mgr::can_kill(container->state().status)) {
+    const bool one_reading = request.query_flag("one-shot") && !is_before(request, 41);
+    if (!one_reading && mgr::can_kill(container->state().status)) {
       before = co_await read_usage(container.get());
       co_await task::sleep_for(kStatsInterval);
     }

@@ -10,8 +10,11 @@
 #include "api/handlers.hpp"
 #include "api/json_body.hpp"
 #include "api/old_fields.hpp"
+#include "api/old_requests.hpp"
+#include "api/version.hpp"
 #include "mgr/container/container_manager.hpp"
 #include "mgr/exec/exec_manager.hpp"
+#include "mgr/image/platform.hpp"
 #include "mgr/wall_clock.hpp"
 #include "task/blocking.hpp"
 #include "task/error.hpp"
@@ -33,7 +36,8 @@ std::optional<int> query_number(const Request& request, std::string_view name) {
 }
 
 mgr::StopRequest stop_request(const Request& request) {
-  return {.timeout_s = query_number(request, "t"), .signal = request.query("signal").value_or("")};
+  return {.timeout_s = query_number(request, "t"),
+          .signal = is_before(request, 42) ? "" : request.query("signal").value_or("")};
 }
 
 // Whether the value of an `ancestor` filter names the container's image, by reference or by id.
@@ -95,6 +99,21 @@ bool publishes(const ContainerSnapshot& container, const PortRange& wanted) {
   });
 }
 
+void check_words(const Filters& filters, const char* filter, std::initializer_list<std::string_view> known) {
+  for (const std::string& word : filters.values(filter)) {
+    if (std::ranges::find(known, word) != known.end()) continue;
+    throw Error(ErrorClass::kInvalidArgument, std::string("Unrecognised filter value for ") + filter + ": " + word);
+  }
+}
+
+void check_exit_code(const std::string& text) {
+  int code = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), code);
+  if (error != std::errc() || end != text.data() + text.size()) {
+    throw Error(ErrorClass::kInvalidArgument, "invalid filter 'exited=" + text + "'");
+  }
+}
+
 // The list filters of one request.
 class Selection {
  public:
@@ -108,7 +127,10 @@ class Selection {
     for (const char* filter : {"expose", "publish"}) {
       for (const std::string& ports : filters_.values(filter)) parse_ports(filter, ports);
     }
-    for (const std::string& status : filters_.values("status")) mgr::parse_container_status(status);
+    check_words(filters_, "status", {"created", "running", "paused", "restarting", "removing", "exited", "dead"});
+    check_words(filters_, "health", {"none", "starting", "healthy", "unhealthy"});
+    for (const std::string& code : filters_.values("exited")) check_exit_code(code);
+    is_task_ = filters_.flag("is-task").value_or(false);
     for (const std::string& other : filters_.values("before"))
       before_ns_ = api.containers.find(other)->snapshot().created_ns;
     for (const std::string& other : filters_.values("since"))
@@ -119,11 +141,8 @@ class Selection {
     if (!all_ && !mgr::is_running(container.state.status)) return false;
     if (before_ns_ && container.created_ns >= *before_ns_) return false;
     if (since_ns_ && container.created_ns <= *since_ns_) return false;
-    return filters_.allows("status", mgr::to_string(container.state.status)) &&
-           filters_.any("id", [&](const std::string& prefix) { return container.id.starts_with(prefix); }) &&
-           filters_.any(
-               "name",
-               [&](const std::string& part) { return ("/" + container.name).find(part) != std::string::npos; }) &&
+    return filters_.allows("status", mgr::to_string(container.state.status)) && filters_.matches("id", container.id) &&
+           !is_task_ && (filters_.matches("name", "/" + container.name) || filters_.matches("name", container.name)) &&
            filters_.any("exited",
                         [&](const std::string& code) {
                           return container.state.status == mgr::ContainerStatus::kExited &&
@@ -132,7 +151,6 @@ class Selection {
            filters_.any("network", [&](const std::string& wanted) { return is_in_network(container, wanted); }) &&
            filters_.any("ancestor", [&](const std::string& image) { return is_ancestor(container, image); }) &&
            filters_.any("health", [&](const std::string& word) { return health_word(container) == word; }) &&
-           filters_.any("is-task", [](const std::string& value) { return value != "true" && value != "1"; }) &&
            filters_.any("volume", [&](const std::string& name) { return has_mount(container, name); }) &&
            filters_.any("expose",
                         [&](const std::string& ports) { return exposes(container, parse_ports("expose", ports)); }) &&
@@ -147,6 +165,7 @@ class Selection {
   const Filters filters_;
   const int limit_;
   const bool all_;
+  bool is_task_ = false;  // of a swarm, which there is none of
   std::optional<std::int64_t> before_ns_;
   std::optional<std::int64_t> since_ns_;
 };
@@ -166,20 +185,28 @@ std::shared_ptr<const std::string> list_answer(Api& api, const Request& request,
 }
 
 mgr::WaitCondition wait_condition(const Request& request) {
-  const std::string condition = request.query("condition").value_or("");
+  const std::string condition = is_before(request, 30) ? "" : request.query("condition").value_or("");
   if (condition.empty() || condition == "not-running") return mgr::WaitCondition::kNotRunning;
   if (condition == "next-exit") return mgr::WaitCondition::kNextExit;
   if (condition == "removed") return mgr::WaitCondition::kRemoved;
   throw Error(ErrorClass::kInvalidArgument, "invalid condition: \"" + condition + "\"");
 }
 
+// Of the image; nothing is "whatever the name stands for".
+std::optional<mgr::Platform> wanted_platform(const Request& request) {
+  const std::string text = request.query("platform").value_or("");
+  if (text.empty() || is_before(request, 41)) return std::nullopt;
+  return mgr::parse_platform(text);
+}
+
 }  // namespace
 
 Task<void> create_container(Api& api, Request& request, Response& response) {
-  const nlohmann::json body = co_await read_json(request);
+  nlohmann::json body = co_await read_json(request);
+  read_as_old_create(request, body);
   mgr::ContainerConfig config = mgr::parse_container_config(body);
   const mgr::CreatedContainer created =
-      co_await api.containers.create(request.query("name").value_or(""), std::move(config));
+      co_await api.containers.create(request.query("name").value_or(""), std::move(config), wanted_platform(request));
   co_await send_json(response, 201, {{"Id", created.id}, {"Warnings", created.warnings}});
 }
 
@@ -230,8 +257,12 @@ Task<void> restart_container(Api& api, Request& request, Response& response) {
 }
 
 Task<void> kill_container(Api& api, Request& request, Response& response) {
-  const auto container = named_container(api, request);
-  co_await api.containers.kill(container, request.query("signal").value_or(""));
+  try {
+    co_await api.containers.kill(named_container(api, request), request.query("signal").value_or(""));
+  } catch (const Error& error) {
+    throw Error(error.error_class(),
+                "cannot kill container: " + std::string(request.param("id")) + ": " + error.message());
+  }
   co_await response.send_empty(204);
 }
 
@@ -253,7 +284,8 @@ Task<void> rename_container(Api& api, Request& request, Response& response) {
 }
 
 Task<void> update_container(Api& api, Request& request, Response& response) {
-  const nlohmann::json body = co_await read_json(request);
+  nlohmann::json body = co_await read_json(request);
+  read_as_old_update(request, body);
   const std::vector<std::string> warnings =
       co_await api.containers.update(named_container(api, request), mgr::parse_container_update(body));
   co_await send_json(response, 200, {{"Warnings", warnings}});
@@ -275,10 +307,15 @@ Task<void> wait_container(Api& api, Request& request, Response& response) {
   const mgr::WaitCondition condition = wait_condition(request);
   // The wait is registered before the headers go out: clients start the container as soon as they have them.
   mgr::Container::Waiter waiter = named_container(api, request)->wait(condition);
-  co_await response.start_stream("application/json");
+  const bool headers_first = !is_before(request, 30);
+  if (headers_first) co_await response.start_stream("application/json");
   const mgr::WaitResult result = co_await waiter.result();
   nlohmann::json answer{{"StatusCode", result.exit_code}};
   if (!result.error.empty()) answer["Error"] = {{"Message", result.error}};
+  if (!headers_first) {
+    co_await send_json(response, 200, answer);
+    co_return;
+  }
   const std::string text = to_text(answer);
   co_await response.write(text);
 }

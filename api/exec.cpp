@@ -5,6 +5,7 @@
 #include "api/json_body.hpp"
 #include "api/numbers.hpp"
 #include "api/old_fields.hpp"
+#include "api/old_requests.hpp"
 #include "api/stream_session.hpp"
 #include "mgr/attach/detach_keys.hpp"
 #include "mgr/container/container_manager.hpp"
@@ -79,7 +80,8 @@ Task<void> run_attached(Api& api, std::shared_ptr<mgr::Exec> exec, http::Hijacke
 }  // namespace
 
 Task<void> create_exec(Api& api, Request& request, Response& response) {
-  const json body = co_await read_json(request);
+  json body = co_await read_json(request);
+  read_as_old_exec(request, body);
   const auto container = named_container(api, request);
   const auto exec = api.execs.create(container, mgr::parse_exec_config(body));
   nlohmann::json answer{{"Id", exec->id()}};
@@ -90,6 +92,7 @@ Task<void> create_exec(Api& api, Request& request, Response& response) {
 Task<void> start_exec(Api& api, Request& request, Response& response) {
   json body = json::object();
   if (request.has_body()) body = co_await read_json(request);
+  read_as_old_exec(request, body);
   const auto exec = api.execs.find(request.param("id"));
   label_request(request, *exec->container());
   const bool detach = body.contains("Detach") && body["Detach"].is_boolean() && body["Detach"].get<bool>();

@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <regex>
 
 #include "mgr/log/timestamp.hpp"
 #include "task/error.hpp"
@@ -30,6 +31,15 @@ std::optional<std::int64_t> parse_go_duration(std::string_view text) {
   }
   if (!(std::abs(total) < 9e18)) return std::nullopt;
   return static_cast<std::int64_t>(total);
+}
+
+bool has_match(const std::string& text, const std::string& expression) {
+  try {
+    // The executor that is bounded by the length of the two, whatever the expression.
+    return std::regex_search(text, std::regex(expression, std::regex::ECMAScript | std::regex_constants::__polynomial));
+  } catch (const std::regex_error&) {
+    return false;
+  }
 }
 
 }  // namespace
@@ -65,6 +75,20 @@ const std::set<std::string>& Filters::values(std::string_view key) const {
   static const std::set<std::string> kNone;
   const auto found = values_.find(key);
   return found != values_.end() ? found->second : kNone;
+}
+
+bool Filters::matches(std::string_view key, const std::string& text) const {
+  return any(key, [&text](const std::string& wanted) { return wanted == text || has_match(text, wanted); });
+}
+
+std::optional<bool> Filters::flag(std::string_view key) const {
+  if (!has(key)) return std::nullopt;
+  const std::set<std::string>& given = values(key);
+  const bool yes = given.contains("true") || given.contains("1");
+  const bool no = given.contains("false") || given.contains("0");
+  if (yes == no)
+    throw Error(ErrorClass::kInvalidArgument, "invalid filter '" + std::string(key) + "=" + *given.begin() + "'");
+  return yes;
 }
 
 bool Filters::match_labels(const std::map<std::string, std::string>& labels) const {

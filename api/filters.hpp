@@ -35,6 +35,11 @@ class Filters {
   bool allows(std::string_view key, std::string_view value) const {
     return any(key, [value](const std::string& wanted) { return wanted == value; });
   }
+  // True where the key was not given, or `text` is one of its values or has a match of one, which are regular
+  // expressions then: "^web-[0-9]+$". A value that is no regular expression matches itself alone.
+  bool matches(std::string_view key, const std::string& text) const;
+  // The value of a filter that is true or false; nothing where it was not given. Errors: kInvalidArgument.
+  std::optional<bool> flag(std::string_view key) const;
   // Every `label` filter ("key" or "key=value") is met, and no `label!` filter is.
   bool match_labels(const std::map<std::string, std::string>& labels) const;
   // The `until` of prune routes, in nanoseconds since 1970: a time, or a duration before `now_ns` ("1h30m").

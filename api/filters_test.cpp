@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <nlohmann/json.hpp>
+
 #include "task/error.hpp"
 
 namespace quoll::api {
@@ -28,6 +30,35 @@ TEST(filters, refuses_what_is_malformed_or_unknown) {
        {"[", "[]", "1", R"({"name": 1})", R"({"name": [1]})", R"({"name": {"a": 1}})", R"({"nam": ["a"]})"}) {
     EXPECT_THROW(Filters(text, {"name"}), Error) << text;
   }
+}
+
+TEST(filters, a_name_is_matched_as_an_expression_or_as_itself) {
+  const auto matches = [](const char* wanted, const char* text) {
+    return Filters(nlohmann::json{{"name", {wanted}}}.dump(), {"name"}).matches("name", text);
+  };
+  EXPECT_TRUE(matches("eb", "web-1"));
+  EXPECT_TRUE(matches("^web-[0-9]+$", "web-1"));
+  EXPECT_FALSE(matches("^eb", "web-1"));
+  EXPECT_FALSE(matches("^web$", "web-1"));
+  EXPECT_TRUE(matches("we(b", "we(b"));
+  EXPECT_FALSE(matches("we(b", "web"));
+  EXPECT_TRUE(Filters("{}", {"name"}).matches("name", "x"));
+}
+
+// Where an expression's cost can double with each character, this one would take longer than the test may.
+TEST(filters, no_expression_takes_long) {
+  const Filters hostile(R"({"name": ["^(a+)+$"]})", {"name"});
+  EXPECT_FALSE(hostile.matches("name", std::string(4000, 'a') + "b"));
+}
+
+TEST(filters, a_flag_is_true_or_false) {
+  const auto flag = [](const char* value) { return Filters(nlohmann::json{{"f", {value}}}.dump(), {"f"}).flag("f"); };
+  EXPECT_EQ(flag("true"), true);
+  EXPECT_EQ(flag("1"), true);
+  EXPECT_EQ(flag("false"), false);
+  EXPECT_EQ(flag("0"), false);
+  EXPECT_EQ(Filters("{}", {"f"}).flag("f"), std::nullopt);
+  EXPECT_THROW(flag("maybe"), Error);
 }
 
 TEST(filters, all_labels_must_fit) {

@@ -54,14 +54,6 @@ bool is_used(const Api& api, const std::string& network_id) {
   });
 }
 
-std::optional<bool> flag_filter(const Filters& filters, std::string_view key) {
-  if (!filters.has(key)) return std::nullopt;
-  const std::string& value = *filters.values(key).begin();
-  if (value == "true" || value == "1") return true;
-  if (value == "false" || value == "0") return false;
-  throw Error(ErrorClass::kInvalidArgument, "invalid filter '" + std::string(key) + "=" + value + "'");
-}
-
 bool is_of_type(const Network& network, const std::string& type) {
   if (type == "builtin") return network.is_predefined();
   if (type == "custom") return !network.is_predefined();
@@ -69,14 +61,11 @@ bool is_of_type(const Network& network, const std::string& type) {
 }
 
 bool fits(const Api& api, const Filters& filters, const Network& network) {
-  const auto contains = [](const std::string& text) {
-    return [&text](const std::string& part) { return text.find(part) != std::string::npos; };
-  };
-  if (const auto dangling = flag_filter(filters, "dangling")) {
+  if (const auto dangling = filters.flag("dangling")) {
     const bool dangles = !network.is_predefined() && !is_used(api, network.id);
     if (dangles != *dangling) return false;
   }
-  return filters.any("id", contains(network.id)) && filters.any("name", contains(network.name)) &&
+  return filters.matches("id", network.id) && filters.matches("name", network.name) &&
          filters.allows("driver", mgr::to_string(network.driver)) && filters.allows("scope", "local") &&
          filters.any("type", [&](const std::string& type) { return is_of_type(network, type); }) &&
          filters.match_labels(network.labels);

@@ -1,5 +1,8 @@
 #include "api/old_fields.hpp"
 
+#include <algorithm>
+#include <string>
+
 #include "api/version.hpp"
 
 namespace quoll::api {
@@ -23,14 +26,32 @@ json empty_config() {
           {"OnBuild", nullptr},   {"Labels", nullptr}};
 }
 
+// "name=seccomp,profile=builtin" as "seccomp".
+std::string name_alone(const std::string& option) {
+  const std::string name = option.substr(0, option.find(','));
+  return name.starts_with("name=") ? name.substr(5) : name;
+}
+
 // Of 1.24 alone; its successors leave out what is not set.
 json first_config_fields() {
   return {{"ExposedPorts", nullptr}, {"MacAddress", ""}, {"NetworkDisabled", false}, {"PublishService", ""}};
 }
 
+// Beside what the client asked for; since then DNSNames has it.
+void add_id_aliases(json& inspected) {
+  const std::string id = inspected["Id"].get<std::string>().substr(0, 12);
+  for (const auto& [name, endpoint] : inspected["NetworkSettings"]["Networks"].items()) {
+    if (name == "bridge" || name == "host" || name == "none") continue;
+    json& aliases = endpoint["Aliases"];
+    if (!aliases.is_array()) aliases = json::array();
+    if (std::find(aliases.begin(), aliases.end(), id) == aliases.end()) aliases.push_back(id);
+  }
+}
+
 }  // namespace
 
 void add_old_container_fields(const http::Request& request, json& inspected) {
+  if (is_before(request, 45)) add_id_aliases(inspected);
   if (is_before(request, 42)) add_absent(inspected["HostConfig"], {{"KernelMemory", 0}});
   if (!is_before(request, 25)) return;
   add_absent(inspected["Config"], first_config_fields());
@@ -63,7 +84,24 @@ void add_old_exec_fields(const http::Request& request, json& created) {
   if (is_before(request, 25)) add_absent(created, {{"Warnings", json::array()}});
 }
 
+void add_old_df_fields(const http::Request& request, json& df) {
+  if (is_before(request, 42)) add_absent(df, {{"BuilderSize", 0}});
+  if (!df.contains("Images")) return;
+  for (json& image : df["Images"]) add_virtual_size(request, image);
+}
+
 void add_old_info_fields(const http::Request& request, json& info) {
+  if (is_before(request, 50)) add_absent(info, {{"BridgeNfIptables", false}, {"BridgeNfIp6tables", false}});
+  if (is_before(request, 49)) {
+    add_absent(info["RegistryConfig"], {{"AllowNondistributableArtifactsCIDRs", nullptr},
+                                        {"AllowNondistributableArtifactsHostnames", nullptr}});
+    for (const char* program : {"ContainerdCommit", "RuncCommit", "InitCommit"}) {
+      add_absent(info[program], {{"Expected", info[program]["ID"]}});
+    }
+  }
+  if (is_before(request, 25)) {
+    for (json& option : info["SecurityOptions"]) option = name_alone(option.get<std::string>());
+  }
   if (is_before(request, 42)) add_absent(info, {{"KernelMemory", false}});
   if (is_before(request, 25)) add_absent(info, {{"InitPath", ""}, {"InitSha1", ""}, {"ClusterStore", ""}});
 }

@@ -17,6 +17,7 @@ void add_virtual_size(const http::Request& request, nlohmann::json& image);
 void name_nameless_image(const http::Request& request, nlohmann::json& listed);
 void add_old_image_fields(const http::Request& request, nlohmann::json& inspected);
 void add_old_exec_fields(const http::Request& request, nlohmann::json& created);
+void add_old_df_fields(const http::Request& request, nlohmann::json& df);
 void add_old_info_fields(const http::Request& request, nlohmann::json& info);
 
 }  // namespace quoll::api

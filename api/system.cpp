@@ -118,7 +118,7 @@ json info_json(const Api& api) {
       {"DriverStatus", json::array({json::array({"Root filesystems", "mounted in each container's own namespace"})})},
       {"DockerRootDir", api.facts.root},
       {"Plugins",
-       {{"Volume", json::array()},
+       {{"Volume", json::array({"local"})},
         {"Network", json::array({"bridge", "host", "null"})},
         {"Authorization", nullptr},
         {"Log", json::array({"json-file", "none"})}}},

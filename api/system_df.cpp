@@ -7,6 +7,8 @@
 #include "api/handlers.hpp"
 #include "api/image_json.hpp"
 #include "api/json_body.hpp"
+#include "api/old_fields.hpp"
+#include "api/version.hpp"
 #include "api/volume_json.hpp"
 #include "mgr/container/container_manager.hpp"
 #include "mgr/image/image_store.hpp"
@@ -23,6 +25,7 @@ using nlohmann::json;
 // The kinds of objects that the client asks for; all where it says nothing.
 std::set<std::string> wanted_types(const Request& request) {
   static const std::set<std::string> kAll = {"container", "image", "volume", "build-cache"};
+  if (is_before(request, 42)) return kAll;
   std::set<std::string> wanted;
   for (const std::string& type : request.query_values("type")) {
     if (!kAll.contains(type)) throw Error(ErrorClass::kInvalidArgument, "unknown object type: " + type);
@@ -77,7 +80,8 @@ json df_json(const Api& api, const std::set<std::string>& types, const std::stop
 
 Task<void> disk_usage(Api& api, Request& request, Response& response) {
   const std::set<std::string> types = wanted_types(request);
-  const json answer = co_await task::blocking([&](const std::stop_token& stop) { return df_json(api, types, stop); });
+  json answer = co_await task::blocking([&](const std::stop_token& stop) { return df_json(api, types, stop); });
+  add_old_df_fields(request, answer);
   co_await send_json(response, 200, answer);
 }
 

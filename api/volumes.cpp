@@ -54,15 +54,12 @@ bool prunes_named(const Request& request, const Filters& filters) {
 
 Task<void> list_volumes(Api& api, Request& request, Response& response) {
   const Filters filters(request.query("filters"), {"dangling", "driver", "label", "name"});
+  const std::optional<bool> dangling = filters.flag("dangling");
   json volumes = json::array();
   for (const auto& volume : api.volumes.list()) {
     const bool is_dangling = !api.volumes.is_in_use(volume->name);
-    const bool fits =
-        filters.any("dangling",
-                    [&](const std::string& value) { return is_dangling == (value == "true" || value == "1"); }) &&
-        filters.allows("driver", "local") &&
-        filters.any("name", [&](const std::string& part) { return volume->name.find(part) != std::string::npos; }) &&
-        filters.match_labels(volume->labels);
+    const bool fits = is_dangling == dangling.value_or(is_dangling) && filters.allows("driver", "local") &&
+                      filters.matches("name", volume->name) && filters.match_labels(volume->labels);
     if (fits) volumes.push_back(volume_json(*volume));
   }
   co_await send_json(response, 200, {{"Volumes", std::move(volumes)}, {"Warnings", nullptr}});

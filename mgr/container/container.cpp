@@ -96,10 +96,10 @@ UniqueFd Container::init_process() const {
 void Container::signal(int number) {
   std::lock_guard lock(mutex_);
   if (!can_kill(state_.status) || !init_process_) {
-    throw Error(ErrorClass::kConflict, "cannot kill container: " + id_ + ": container " + id_ + " is not running");
+    throw Error(ErrorClass::kConflict, "container " + id_ + " is not running");
   }
   if (::syscall(SYS_pidfd_send_signal, init_process_.get(), number, nullptr, 0) == 0 || errno == ESRCH) return;
-  throw system_error(errno, "cannot kill container: " + id_);
+  throw system_error(errno, "signal container " + id_);
 }
 
 Container::Waiter Container::wait(WaitCondition condition) {

@@ -84,8 +84,9 @@ task::Task<std::vector<std::string>> ContainerManager::update(std::shared_ptr<Co
   ContainerConfig config = *before;
   apply_update(config.host, change);
   std::vector<std::string> warnings;
+  nlohmann::json limits;  // also of one that does not run: what this host does not have is refused
+  if (change.limits) limits = spec_limits(config.host, host_facts(), warnings);
   if (change.limits && (status == ContainerStatus::kRunning || status == ContainerStatus::kPaused)) {
-    const nlohmann::json limits = spec_limits(config.host, host_facts(), warnings);
     co_await runtime_update(options_.programs, container->id(), limits.dump());
   }
   ContainerRecord record = record_of(container->snapshot());

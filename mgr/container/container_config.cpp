@@ -32,8 +32,7 @@ void check_port(const std::string& port, std::string_view field) {
 
 void check_env(const std::vector<std::string>& env) {
   for (const std::string& entry : env) {
-    if (entry.empty() || entry[0] == '=')
-      throw Error(ErrorClass::kInvalidArgument, "invalid environment variable: " + entry);
+    if (entry.empty() || entry[0] == '=') refuse("invalid environment variable: " + entry);
   }
 }
 
@@ -64,7 +63,7 @@ std::vector<EndpointConfig> parse_networking(JsonFields& fields, const HostConfi
   networking.refuse_the_rest();
   if (!mac.empty()) {
     const auto address = parse_mac_address(mac);
-    if (!address) refuse_value("MacAddress", mac + " is not a valid mac address");
+    if (!address) refuse("invalid MAC address: " + mac);
     EndpointConfig& endpoint = endpoint_of(endpoints, host.network_mode);
     if (!endpoint.mac) endpoint.mac = address;
   }
@@ -110,18 +109,18 @@ void parse_process(JsonFields& fields, ContainerConfig& into) {
   into.working_dir = fields.text("WorkingDir");
   if (!into.working_dir.empty()) {
     if (into.working_dir[0] != '/') {
-      refuse_value("WorkingDir",
-                   "the working directory '" + into.working_dir + "' is invalid, it needs to be an absolute path");
+      refuse("the working directory '" + into.working_dir + "' is invalid, it needs to be an absolute path");
     }
     into.working_dir = clean_path(into.working_dir);
   }
   into.stop_signal = fields.text("StopSignal");
   if (!into.stop_signal.empty() && !parse_signal(into.stop_signal)) {
-    refuse_value("StopSignal", "invalid signal: " + into.stop_signal);
+    refuse("invalid signal: " + into.stop_signal);
   }
   const std::optional<int64_t> timeout = fields.optional_number("StopTimeout");
-  if (timeout && (*timeout < -1 || *timeout > INT32_MAX)) refuse_value("StopTimeout", "out of range");
-  if (timeout) into.stop_timeout = static_cast<int>(*timeout);
+  if (timeout && *timeout > INT32_MAX) refuse_value("StopTimeout", "out of range");
+  // Below 0 it is "without end", for Docker's clients too.
+  if (timeout) into.stop_timeout = static_cast<int>(std::max<int64_t>(*timeout, -1));
   into.healthcheck = parse_healthcheck(fields);
 }
 

@@ -26,6 +26,7 @@ struct MountConfig {
   std::string target;  // absolute path in the container, without "." and ".."
   bool read_only = false;
   bool recursive = true;                   // binds: mounts below the source come along
+  bool read_only_recursive = true;         // binds: where read_only holds, it holds for those mounts too
   bool create_source = false;              // binds: a missing source is made as a directory, as Docker does for Binds
   std::string propagation;                 // binds: empty is rprivate
   std::string mode;                        // Binds: what followed the second colon; Tmpfs: the options; for inspect

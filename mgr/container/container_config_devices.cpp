@@ -21,7 +21,7 @@ DeviceConfig parse_device(const nlohmann::json& json) {
   device.path_in_container = clean_path(device.path_in_container);
   if (device.cgroup_permissions.empty()) device.cgroup_permissions = "rwm";
   if (device.cgroup_permissions.find_first_not_of("rwm") != std::string::npos) {
-    refuse_value("HostConfig.Devices.CgroupPermissions", "invalid device mode: " + device.cgroup_permissions);
+    refuse("invalid device mode: " + device.cgroup_permissions);
   }
   return device;
 }
@@ -47,7 +47,7 @@ void parse_devices(JsonFields& host, HostConfig& into) {
   into.device_cgroup_rules = host.texts("DeviceCgroupRules");
   for (const std::string& rule : into.device_cgroup_rules) {
     if (!std::regex_match(rule, kRule)) {
-      refuse_value("HostConfig.DeviceCgroupRules", "invalid device cgroup rule format: '" + rule + "'");
+      refuse("invalid device cgroup rule format: '" + rule + "'");
     }
   }
   into.blkio_weight_device = parse_device_limits(host, "BlkioWeightDevice", "Weight");

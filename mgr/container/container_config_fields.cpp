@@ -50,6 +50,8 @@ void refuse_value(std::string_view field, std::string_view problem) {
   throw Error(ErrorClass::kInvalidArgument, std::string(field).append(": ").append(problem));
 }
 
+void refuse(std::string_view words) { throw Error(ErrorClass::kInvalidArgument, std::string(words)); }
+
 void refuse_unsupported(std::string_view field) {
   throw Error(ErrorClass::kNotImplemented, std::string(field).append(" is not supported yet"));
 }

@@ -54,8 +54,10 @@ class JsonFields {
 // Null, false, 0, "", and lists and objects of nothing but those.
 bool is_default_value(const nlohmann::json& value, int depth = 0);
 
-// The two errors of this folder's parsers: "FIELD: problem" and "FIELD is not supported yet".
+// The errors of this folder's parsers: "FIELD: problem", what dockerd says of it in words of its own, which its users
+// know and some clients look for, and "FIELD is not supported yet".
 [[noreturn]] void refuse_value(std::string_view field, std::string_view problem);
+[[noreturn]] void refuse(std::string_view words);
 [[noreturn]] void refuse_unsupported(std::string_view field);
 
 }  // namespace quoll::mgr

@@ -45,12 +45,11 @@ std::vector<std::string> parse_extra_hosts(JsonFields& host) {
   for (const std::string& entry : host.texts("ExtraHosts")) {
     size_t separator = entry.find('=');
     if (separator == std::string::npos) separator = entry.find(':');
-    if (separator == std::string::npos || separator == 0)
-      refuse_value(field, "bad format for add-host: \"" + entry + "\"");
+    if (separator == std::string::npos || separator == 0) refuse("bad format for add-host: \"" + entry + "\"");
     std::string address = entry.substr(separator + 1);
     if (address.starts_with('[') && address.ends_with(']')) address = address.substr(1, address.size() - 2);
     if (address != "host-gateway" && !is_address(address))
-      refuse_value(field, "invalid IP address in add-host: \"" + entry + "\"");
+      refuse("invalid IP address in add-host: \"" + address + "\"");
     const std::string name = entry.substr(0, separator);
     require_plain_word(name, field);
     hosts.push_back(name + ":" + address);
@@ -65,13 +64,13 @@ std::string parse_mode(JsonFields& host, std::string_view name, std::string_view
   if (mode.empty() || std::find(known.begin(), known.end(), mode) != known.end()) return mode;
   const bool may_join = std::find(known.begin(), known.end(), "container:") != known.end();
   if (may_join && mode.starts_with("container:") && mode.size() > kJoinPrefix.size()) return mode;
-  refuse_value(host.full_name(name), "invalid " + std::string(what) + " mode: " + mode);
+  refuse("invalid " + std::string(what) + " mode: " + mode);
 }
 
 std::string parse_network_mode(JsonFields& host) {
   const std::string mode = host.text("NetworkMode");
   if (mode.empty()) return "default";
-  if (mode == "container:") refuse_value(host.full_name("NetworkMode"), "invalid container format container:<name|id>");
+  if (mode == "container:") refuse("invalid container format container:<name|id>");
   return mode;
 }
 
@@ -87,7 +86,7 @@ std::array<int, 2> parse_console_size(JsonFields& host) {
 }
 
 // "10m" in decimal units, as Docker's log driver counts them.
-int64_t parse_log_size(const std::string& text, std::string_view field) {
+int64_t parse_log_size(const std::string& text) {
   double number = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number, std::chars_format::fixed);
   std::string suffix(end, text.data() + text.size());
@@ -98,21 +97,21 @@ int64_t parse_log_size(const std::string& text, std::string_view field) {
   const std::string tail = suffix.empty() ? "" : suffix.substr(1);
   const bool tail_ok = tail.empty() || (unit != 0 && (tail == "b" || tail == "ib"));
   if (error != std::errc() || unit == std::string_view::npos || !tail_ok) {
-    refuse_value(field, "invalid size: '" + text + "'");
+    refuse("invalid size: '" + text + "'");
   }
   const double bytes = number * std::pow(1000.0, static_cast<double>(unit));
-  if (!(bytes >= 1) || bytes > 9e18) refuse_value(field, "max-size must be a positive number");
+  if (!(bytes >= 1) || bytes > 9e18) refuse("max-size must be a positive number");
   return static_cast<int64_t>(bytes);
 }
 
 void apply_log_option(LogConfig& log, const std::string& key, const std::string& value, const std::string& field) {
   if (key == "max-size") {
-    if (value != "-1") log.max_size = parse_log_size(value, field);
+    if (value != "-1") log.max_size = parse_log_size(value);
   } else if (key == "max-file") {
     int count = 0;
     const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), count);
     if (error != std::errc() || end != value.data() + value.size()) refuse_value(field, "expected a number");
-    if (count < 1) refuse_value(field, "max-file cannot be less than 1");
+    if (count < 1) refuse("max-file cannot be less than 1");
     log.max_files = count;
   } else {
     // What makes the attributes that `logs --details` shows; "blocking" and "no compression" are how it is anyway.
@@ -132,7 +131,7 @@ void apply_log_option(LogConfig& log, const std::string& key, const std::string&
     if ((key == "compress" && value == "false") || (key == "mode" && value == "blocking")) return;
     constexpr auto kLater = std::to_array<std::string_view>({"compress", "mode", "max-buffer-size"});
     if (std::find(kLater.begin(), kLater.end(), key) != kLater.end()) refuse_unsupported(field);
-    refuse_value(field, "unknown log opt '" + key + "' for json-file log driver");
+    refuse("unknown log opt '" + key + "' for json-file log driver");
   }
 }
 
@@ -145,8 +144,14 @@ LogConfig parse_log_config(JsonFields& host) {
   JsonFields fields(*json, host.full_name("LogConfig."));
   const std::string type = fields.text("Type");
   if (!type.empty()) log.driver = type;
-  if (log.driver != "json-file" && log.driver != "none")
+  if (log.driver != "json-file" && log.driver != "none") {
+    constexpr auto kOfDocker = std::to_array<std::string_view>(
+        {"awslogs", "etwlogs", "fluentd", "gcplogs", "gelf", "journald", "local", "splunk", "syslog"});
+    if (std::find(kOfDocker.begin(), kOfDocker.end(), type) == kOfDocker.end()) {
+      refuse("logger: no log driver named '" + type + "' is registered");
+    }
     refuse_unsupported(fields.full_name("Type") + " \"" + type + "\"");
+  }
   log.options = fields.text_map("Config");
   for (const auto& [key, value] : log.options) {
     const std::string field = fields.full_name("Config.") + key;

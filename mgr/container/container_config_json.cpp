@@ -87,6 +87,7 @@ json mount_json(const MountConfig& mount) {
   json options = json::object();
   if (!mount.propagation.empty()) options["Propagation"] = mount.propagation;
   if (!mount.recursive) options["NonRecursive"] = true;
+  if (!mount.read_only_recursive) options["ReadOnlyNonRecursive"] = true;
   if (mount.create_source) options["CreateMountpoint"] = true;
   if (!options.empty()) bind["BindOptions"] = options;
   return bind;

@@ -4,6 +4,7 @@
 #include "mgr/container/container_config_parse.hpp"
 #include "mgr/container/seccomp_default.hpp"
 #include "mgr/container/spec_defaults.hpp"
+#include "mgr/container/spec_host_facts.hpp"
 #include "task/error.hpp"
 
 namespace quoll::mgr {
@@ -55,7 +56,7 @@ void apply_security_option(const std::string& option, const std::string& field, 
     // Neither is applied unless it is asked for, so that switching it off is done already.
     if (value != "unconfined" && value != "disable") refuse_unsupported(field + " \"" + option + "\"");
   } else {
-    refuse_value(field, "invalid --security-opt: \"" + option + "\"");
+    refuse("invalid --security-opt 2: \"" + option + "\"");
   }
 }
 
@@ -75,13 +76,13 @@ UlimitConfig parse_ulimit(const nlohmann::json& json) {
   UlimitConfig limit{fields.text("Name"), fields.number("Soft"), fields.number("Hard")};
   fields.refuse_the_rest();
   if (std::find(kUlimitNames.begin(), kUlimitNames.end(), limit.name) == kUlimitNames.end()) {
-    refuse_value("HostConfig.Ulimits", "invalid ulimit type: " + limit.name);
+    refuse("invalid ulimit type: " + limit.name);
   }
   if (limit.soft < -1 || limit.hard < -1)
     refuse_value("HostConfig.Ulimits", "a limit must be -1 or more: " + limit.name);
   if (limit.hard != -1 && (limit.soft == -1 || limit.soft > limit.hard)) {
-    refuse_value("HostConfig.Ulimits", "ulimit soft limit must be less than or equal to hard limit: " +
-                                           std::to_string(limit.soft) + " > " + std::to_string(limit.hard));
+    refuse("ulimit soft limit must be less than or equal to hard limit: " + std::to_string(limit.soft) + " > " +
+           std::to_string(limit.hard));
   }
   return limit;
 }
@@ -91,58 +92,46 @@ void check_memory(const HostConfig& host) {
   if (memory < 0 || host.memory_reservation < 0 || host.memory_swap < -1) {
     refuse_value("HostConfig.Memory", "a limit must not be negative");
   }
-  if (memory > 0 && memory < kMemoryMin) refuse_value("HostConfig.Memory", "Minimum memory limit allowed is 6MB");
+  if (memory > 0 && memory < kMemoryMin) refuse("Minimum memory limit allowed is 6MB");
   if (memory == 0 && host.memory_swap > 0) {
-    refuse_value("HostConfig.MemorySwap",
-                 "You should always set the Memory limit when using Memoryswap limit, see usage");
+    refuse("You should always set the Memory limit when using Memoryswap limit, see usage");
   }
   if (host.memory_swap > 0 && host.memory_swap < memory) {
-    refuse_value("HostConfig.MemorySwap", "Minimum memoryswap limit should be larger than memory limit, see usage");
+    refuse("Minimum memoryswap limit should be larger than memory limit, see usage");
   }
   if (host.memory_reservation > 0 && host.memory_reservation < kMemoryMin) {
-    refuse_value("HostConfig.MemoryReservation", "Minimum memory reservation allowed is 6MB");
+    refuse("Minimum memory reservation allowed is 6MB");
   }
   if (memory > 0 && host.memory_reservation > memory) {
-    refuse_value("HostConfig.MemoryReservation",
-                 "Minimum memory limit can not be less than memory reservation limit, see usage");
+    refuse("Minimum memory limit can not be less than memory reservation limit, see usage");
   }
 }
 
 void check_cpu(const HostConfig& host) {
   if (host.nano_cpus > 0 && (host.cpu_period > 0 || host.cpu_quota > 0)) {
     const std::string_view other = host.cpu_period > 0 ? "Period" : "Quota";
-    refuse_value("HostConfig.NanoCpus",
-                 "Conflicting options: Nano CPUs and CPU " + std::string(other) + " cannot both be set");
+    refuse("Conflicting options: Nano CPUs and CPU " + std::string(other) + " cannot both be set");
   }
-  // Below this the quota of one period is under the kernel's minimum of one millisecond.
+  // Below this the quota of one period is under the kernel's minimum of one millisecond. What is too much depends on
+  // the host: see build_spec().
   if (host.nano_cpus < 0 || (host.nano_cpus > 0 && host.nano_cpus < 10'000'000)) {
-    refuse_value("HostConfig.NanoCpus", "range of CPUs is from 0.01");
+    refuse("Range of CPUs is from 0.01");
   }
   if (host.cpu_period != 0 && (host.cpu_period < 1000 || host.cpu_period > 1'000'000)) {
-    refuse_value("HostConfig.CpuPeriod",
-                 "CPU cfs period can not be less than 1ms (i.e. 1000) or larger than 1s (i.e. 1000000)");
+    refuse("CPU cfs period can not be less than 1ms (i.e. 1000) or larger than 1s (i.e. 1000000)");
   }
   if (host.cpu_quota > 0 && host.cpu_quota < 1000) {
-    refuse_value("HostConfig.CpuQuota", "CPU cfs quota can not be less than 1ms (i.e. 1000)");
+    refuse("CPU cfs quota can not be less than 1ms (i.e. 1000)");
   }
   if (host.cpu_shares < 0) refuse_value("HostConfig.CpuShares", "must not be negative");
 }
 
-std::string parse_cpuset(JsonFields& host, std::string_view name) {
+std::string parse_cpuset(JsonFields& host, std::string_view name, const char* what) {
   std::string set = host.text(name);
-  if (set.find_first_not_of("0123456789-,") != std::string::npos) {
-    refuse_value(host.full_name(name), "invalid value \"" + set + "\"");
+  if (!set.empty() && !parse_number_set(set)) {
+    refuse("Invalid value " + set + " for cpuset " + what + ": invalid format: " + set);
   }
   return set;
-}
-
-int number_in(JsonFields& host, std::string_view name, int least, int most) {
-  const int64_t number = host.number(name);
-  if (number != 0 && (number < least || number > most)) {
-    refuse_value(host.full_name(name), "invalid value " + std::to_string(number) + ", range is [" +
-                                           std::to_string(least) + ", " + std::to_string(most) + "]");
-  }
-  return static_cast<int>(number);
 }
 
 }  // namespace
@@ -170,7 +159,7 @@ void parse_security(JsonFields& host, HostConfig& into) {
 
 void parse_resources(JsonFields& host, HostConfig& into) {
   into.shm_size = host.number("ShmSize");
-  if (into.shm_size < 0) refuse_value("HostConfig.ShmSize", "SHM size can not be less than 0");
+  if (into.shm_size < 0) refuse("SHM size can not be less than 0");
   into.memory = host.number("Memory");
   into.memory_reservation = host.number("MemoryReservation");
   into.memory_swap = host.number("MemorySwap");
@@ -182,12 +171,18 @@ void parse_resources(JsonFields& host, HostConfig& into) {
   into.cpu_period = host.number("CpuPeriod");
   into.cpu_quota = host.number("CpuQuota");
   check_cpu(into);
-  into.cpuset_cpus = parse_cpuset(host, "CpusetCpus");
-  into.cpuset_mems = parse_cpuset(host, "CpusetMems");
+  into.cpuset_cpus = parse_cpuset(host, "CpusetCpus", "cpus");
+  into.cpuset_mems = parse_cpuset(host, "CpusetMems", "mems");
   into.pids_limit = host.number("PidsLimit");
-  if (into.pids_limit < -1) refuse_value("HostConfig.PidsLimit", "must be -1 or more");
-  into.blkio_weight = number_in(host, "BlkioWeight", 10, 1000);
-  into.oom_score_adj = number_in(host, "OomScoreAdj", -1000, 1000);
+  if (into.pids_limit < 0) into.pids_limit = -1;  // whatever is below 0 is "unlimited", as clients have always had it
+  const int64_t weight = host.number("BlkioWeight");
+  if (weight != 0 && (weight < 10 || weight > 1000)) refuse("Range of blkio weight is from 10 to 1000");
+  into.blkio_weight = static_cast<int>(weight);
+  const int64_t score = host.number("OomScoreAdj");
+  if (score < -1000 || score > 1000) {
+    refuse("Invalid value " + std::to_string(score) + ", range for oom score adj is [-1000, 1000]");
+  }
+  into.oom_score_adj = static_cast<int>(score);
   for (const nlohmann::json& json : host.list("Ulimits")) into.ulimits.push_back(parse_ulimit(json));
   parse_devices(host, into);
   into.cpu_realtime_period = host.number("CpuRealtimePeriod");
@@ -196,8 +191,7 @@ void parse_resources(JsonFields& host, HostConfig& into) {
   into.memory_swappiness = host.optional_number("MemorySwappiness");
   if (into.memory_swappiness == -1) into.memory_swappiness.reset();
   if (into.memory_swappiness && (*into.memory_swappiness < 0 || *into.memory_swappiness > 100)) {
-    refuse_value("HostConfig.MemorySwappiness", "invalid value: " + std::to_string(*into.memory_swappiness) +
-                                                    ", valid memory swappiness range is 0-100");
+    refuse("Invalid value: " + std::to_string(*into.memory_swappiness) + ", valid memory swappiness range is 0-100");
   }
   into.oom_kill_disable = host.flag("OomKillDisable");
 }

@@ -39,13 +39,24 @@ TEST(host_config_mounts, binds_are_cleaned_and_their_modes_read) {
 }
 
 TEST(host_config_mounts, bad_binds_are_refused) {
-  EXPECT_EQ(error_of(R"("Binds":["/a:b"])"), "HostConfig.Binds: invalid mount path: 'b' mount path must be absolute");
-  EXPECT_EQ(error_of(R"("Binds":["/a:/"])"), "HostConfig.Binds: invalid specification: destination can't be '/'");
-  EXPECT_EQ(error_of(R"("Binds":["/a:/b/.."])"), "HostConfig.Binds: invalid specification: destination can't be '/'");
-  EXPECT_EQ(error_of(R"("Binds":["/a:/b:foo"])"), "HostConfig.Binds: invalid mode \"foo\" in \"/a:/b:foo\"");
-  EXPECT_EQ(error_of(R"("Binds":["/a:/b:ro,rw"])"), "HostConfig.Binds: invalid mode \"ro,rw\" in \"/a:/b:ro,rw\"");
-  EXPECT_EQ(error_of(R"("Binds":["/a:/b:ro:x"])"), "HostConfig.Binds: invalid volume specification: '/a:/b:ro:x'");
-  EXPECT_EQ(error_of(R"("Binds":[":/b"])"), "HostConfig.Binds: invalid volume specification: ':/b'");
+  const std::pair<const char*, const char*> kCases[] = {
+      {"/a:b",
+       "invalid volume specification: '/a:b': invalid mount config for type \"bind\": invalid mount path: 'b' "
+       "mount path must be absolute"},
+      {"/a:/",
+       "invalid volume specification: '/a:/': invalid mount config for type \"bind\": invalid specification: "
+       "destination can't be '/'"},
+      {"vv:/b/..",
+       "invalid volume specification: 'vv:/b/..': invalid mount config for type \"volume\": invalid "
+       "specification: destination can't be '/'"},
+      {"/a:/b:foo", "invalid mode: foo"},
+      {"/a:/b:ro,rw", "invalid mode: ro,rw"},
+      {"/a:/b:ro:x", "invalid volume specification: '/a:/b:ro:x'"},
+      {":/b", "invalid volume specification: ':/b'"},
+  };
+  for (const auto& [bind, words] : kCases) {
+    EXPECT_EQ(error_of("\"Binds\":[\"" + std::string(bind) + "\"]"), words);
+  }
   EXPECT_EQ(error_of(R"("Binds":["/a:/b","/c:/b/"])"), "Duplicate mount point: /b");
   EXPECT_EQ(error_of(R"("Binds":["/a:/b"],"Tmpfs":{"/b":""})"), "Duplicate mount point: /b");
 }
@@ -69,20 +80,31 @@ TEST(host_config_mounts, mounts_are_read_in_full) {
   EXPECT_EQ(host.mounts[1].tmpfs_options, (std::vector<std::string>{"exec", "uid=5"}));
 }
 
-TEST(host_config_mounts, bad_mounts_are_refused_by_their_place_in_the_list) {
+TEST(host_config_mounts, bad_mounts_are_refused_in_dockers_words) {
   EXPECT_EQ(error_of(R"("Mounts":[{"Type":"bind","Source":"/a","Target":"/b"},{"Type":"foo","Target":"/c"}])"),
-            "HostConfig.Mounts[1].Type: mount type unknown: \"foo\"");
+            "invalid mount config for type \"foo\": mount type unknown");
   EXPECT_EQ(error_of(R"("Mounts":[{"Type":"bind","Target":"/b"}])"),
-            "HostConfig.Mounts[0].Source: field Source must not be empty");
+            "invalid mount config for type \"bind\": field Source must not be empty");
   EXPECT_EQ(error_of(R"("Mounts":[{"Type":"bind","Source":"a","Target":"/b"}])"),
-            "HostConfig.Mounts[0].Source: must be absolute: 'a'");
+            "invalid mount config for type \"bind\": invalid mount path: 'a' mount path must be absolute");
   EXPECT_EQ(error_of(R"("Mounts":[{"Type":"tmpfs","Source":"/a","Target":"/b"}])"),
-            "HostConfig.Mounts[0].Source: must be empty for a tmpfs");
+            "invalid mount config for type \"tmpfs\": field Source must not be specified");
   EXPECT_EQ(error_of(R"("Mounts":[{"Type":"bind","Source":"/a","Target":"/b","BindOptions":{"Propagation":"x"}}])"),
-            "HostConfig.Mounts[0].BindOptions.Propagation: invalid propagation mode \"x\"");
-  EXPECT_EQ(error_of(R"("Tmpfs":{"/t":"size=1m,bind"})"), "HostConfig.Tmpfs: invalid tmpfs option \"bind\"");
+            "invalid mount config for type \"bind\": invalid propagation mode: x");
+  EXPECT_EQ(error_of(R"("Tmpfs":{"/t":"size=1m,bind"})"), "invalid tmpfs option \"bind\"");
   EXPECT_EQ(error_of(R"("Mounts":[{"Type":"tmpfs","Target":"/t","TmpfsOptions":{"Options":[["size","1,exec"]]}}])"),
-            "HostConfig.Mounts[0].TmpfsOptions.Options: invalid tmpfs option \"size=1,exec\"");
+            "invalid tmpfs option \"size=1,exec\"");
+}
+
+TEST(host_config_mounts, options_of_another_type_and_of_no_volume_are_refused) {
+  EXPECT_EQ(error_of(R"("Mounts":[{"Type":"bind","Source":"/a","Target":"/b","VolumeOptions":{}}])"),
+            "VolumeOptions must not be specified on mount type \"bind\"");
+  EXPECT_EQ(error_of(R"("Mounts":[{"Type":"volume","Target":"/b","ReadOnly":true}])"),
+            "invalid mount config for type \"volume\": must not set ReadOnly mode when using anonymous volumes");
+  EXPECT_EQ(error_of(R"("Mounts":[{"Type":"volume","Target":"/b","VolumeOptions":{"Subpath":"x"}}])"),
+            "invalid mount config for type \"volume\": must not set Subpath when using anonymous volumes");
+  EXPECT_EQ(error_of(R"("Mounts":[{"Type":"tmpfs"}])"),
+            "invalid mount config for type \"tmpfs\": field Target must not be empty");
 }
 
 TEST(host_config_security, capabilities_are_named_in_one_way) {
@@ -105,7 +127,7 @@ TEST(host_config_security, security_options_are_read) {
             "HostConfig.SecurityOpt: the seccomp profile is no JSON");
   EXPECT_EQ(error_of(R"("SecurityOpt":["seccomp={\"defaultAction\":\"ALLOW\"}"])"),
             "seccomp.defaultAction: unknown value \"ALLOW\"");
-  EXPECT_EQ(error_of(R"("SecurityOpt":["foo=bar"])"), "HostConfig.SecurityOpt: invalid --security-opt: \"foo=bar\"");
+  EXPECT_EQ(error_of(R"("SecurityOpt":["foo=bar"])"), "invalid --security-opt 2: \"foo=bar\"");
 }
 
 TEST(host_config_security, sysctls_that_would_change_the_host_are_refused) {
@@ -123,33 +145,32 @@ TEST(host_config_security, sysctls_that_would_change_the_host_are_refused) {
 
 TEST(host_config_limits, impossible_limits_are_refused_in_dockers_words) {
   const std::pair<const char*, const char*> kCases[] = {
-      {R"("Memory":1000)", "HostConfig.Memory: Minimum memory limit allowed is 6MB"},
-      {R"("MemorySwap":9000000)",
-       "HostConfig.MemorySwap: You should always set the Memory limit when using Memoryswap limit, see usage"},
+      {R"("Memory":1000)", "Minimum memory limit allowed is 6MB"},
+      {R"("MemorySwap":9000000)", "You should always set the Memory limit when using Memoryswap limit, see usage"},
       {R"("Memory":9000000,"MemorySwap":8000000)",
-       "HostConfig.MemorySwap: Minimum memoryswap limit should be larger than memory limit, see usage"},
+       "Minimum memoryswap limit should be larger than memory limit, see usage"},
       {R"("Memory":9000000,"MemoryReservation":9000001)",
-       "HostConfig.MemoryReservation: Minimum memory limit can not be less than memory reservation limit, see usage"},
-      {R"("NanoCpus":1000000000,"CpuPeriod":1000)",
-       "HostConfig.NanoCpus: Conflicting options: Nano CPUs and CPU Period cannot both be set"},
-      {R"("NanoCpus":1000)", "HostConfig.NanoCpus: range of CPUs is from 0.01"},
-      {R"("CpuPeriod":999)",
-       "HostConfig.CpuPeriod: CPU cfs period can not be less than 1ms (i.e. 1000) or larger than 1s (i.e. 1000000)"},
-      {R"("CpuQuota":999)", "HostConfig.CpuQuota: CPU cfs quota can not be less than 1ms (i.e. 1000)"},
+       "Minimum memory limit can not be less than memory reservation limit, see usage"},
+      {R"("NanoCpus":1000000000,"CpuPeriod":1000)", "Conflicting options: Nano CPUs and CPU Period cannot both be set"},
+      {R"("NanoCpus":1000)", "Range of CPUs is from 0.01"},
+      {R"("CpuPeriod":999)", "CPU cfs period can not be less than 1ms (i.e. 1000) or larger than 1s (i.e. 1000000)"},
+      {R"("CpuQuota":999)", "CPU cfs quota can not be less than 1ms (i.e. 1000)"},
       {R"("CpuShares":-1)", "HostConfig.CpuShares: must not be negative"},
-      {R"("CpusetCpus":"a")", "HostConfig.CpusetCpus: invalid value \"a\""},
-      {R"("OomScoreAdj":1001)", "HostConfig.OomScoreAdj: invalid value 1001, range is [-1000, 1000]"},
-      {R"("BlkioWeight":5)", "HostConfig.BlkioWeight: invalid value 5, range is [10, 1000]"},
-      {R"("PidsLimit":-2)", "HostConfig.PidsLimit: must be -1 or more"},
-      {R"("ShmSize":-1)", "HostConfig.ShmSize: SHM size can not be less than 0"},
-      {R"("Ulimits":[{"Name":"foo","Soft":1,"Hard":1}])", "HostConfig.Ulimits: invalid ulimit type: foo"},
+      {R"("CpusetCpus":"a")", "Invalid value a for cpuset cpus: invalid format: a"},
+      {R"("OomScoreAdj":1001)", "Invalid value 1001, range for oom score adj is [-1000, 1000]"},
+      {R"("BlkioWeight":5)", "Range of blkio weight is from 10 to 1000"},
+      {R"("ShmSize":-1)", "SHM size can not be less than 0"},
+      {R"("Ulimits":[{"Name":"foo","Soft":1,"Hard":1}])", "invalid ulimit type: foo"},
       {R"("Ulimits":[{"Name":"core","Soft":2,"Hard":1}])",
-       "HostConfig.Ulimits: ulimit soft limit must be less than or equal to hard limit: 2 > 1"},
+       "ulimit soft limit must be less than or equal to hard limit: 2 > 1"},
       {R"("Devices":[{"PathOnHost":"x"}])", "HostConfig.Devices.PathOnHost: must be absolute: \"x\""},
-      {R"("Devices":[{"PathOnHost":"/dev/x","CgroupPermissions":"x"}])",
-       "HostConfig.Devices.CgroupPermissions: invalid device mode: x"},
+      {R"("Devices":[{"PathOnHost":"/dev/x","CgroupPermissions":"x"}])", "invalid device mode: x"},
   };
   for (const auto& [fields, message] : kCases) EXPECT_EQ(error_of(fields), message);
+}
+
+TEST(host_config_limits, whatever_number_of_processes_is_below_zero_is_unlimited) {
+  EXPECT_EQ(parse_host(R"("PidsLimit":-5)").pids_limit, -1);
 }
 
 TEST(host_config_limits, unlimited_is_minus_one) {
@@ -169,7 +190,8 @@ constexpr const char* kEverything = R"json({
   "StopTimeout":-1,
   "HostConfig":{"Binds":["/a:/b:ro,rshared","/c:/d"],
     "Mounts":[{"Type":"bind","Source":"/e","Target":"/f","ReadOnly":true,
-               "BindOptions":{"Propagation":"slave","NonRecursive":true,"CreateMountpoint":true}},
+               "BindOptions":{"Propagation":"slave","NonRecursive":true,"ReadOnlyNonRecursive":true,
+                              "CreateMountpoint":true}},
               {"Type":"tmpfs","Target":"/g","ReadOnly":true,
                "TmpfsOptions":{"SizeBytes":4096,"Mode":448,"Options":[["exec"],["size","5"],["mode","0700"]]}}],
     "Tmpfs":{"/h":"size=1m,exec","/i":""},

@@ -16,6 +16,7 @@ json to_json(const MountConfig& mount) {
           {"Target", mount.target},
           {"ReadOnly", mount.read_only},
           {"Recursive", mount.recursive},
+          {"WritableBelow", !mount.read_only_recursive},
           {"CreateSource", mount.create_source},
           {"Propagation", mount.propagation},
           {"Mode", mount.mode},
@@ -50,6 +51,7 @@ std::vector<MountConfig> parse_volume_mounts(JsonFields& stored) {
     mount.target = fields.text("Target");
     mount.read_only = fields.flag("ReadOnly");
     mount.recursive = fields.flag("Recursive");
+    mount.read_only_recursive = !fields.flag("WritableBelow");
     mount.create_source = fields.flag("CreateSource");
     mount.propagation = fields.text("Propagation");
     mount.mode = fields.text("Mode");
@@ -68,13 +70,12 @@ std::vector<MountConfig> parse_volume_mounts(JsonFields& stored) {
 // A volume for each target of Volumes that nothing else is mounted at.
 void add_anonymous_volumes(ContainerConfig& config) {
   for (const std::string& target : config.volumes) {
-    if (!target.starts_with('/'))
-      refuse_value("Volumes", "invalid mount path: '" + target + "' mount path must be absolute");
+    if (!target.starts_with('/')) refuse("invalid mount path: '" + target + "' mount path must be absolute");
     MountConfig mount;
     mount.origin = MountConfig::Origin::kVolumes;
     mount.kind = MountConfig::Kind::kVolume;
     mount.target = clean_path(target);
-    if (mount.target == "/") refuse_value("Volumes", "invalid specification: destination can't be '/'");
+    if (mount.target == "/") refuse("invalid specification: destination can't be '/'");
     const auto is_there = [&](const MountConfig& other) { return other.target == mount.target; };
     if (std::ranges::none_of(config.mounts, is_there)) config.mounts.push_back(std::move(mount));
   }

@@ -12,13 +12,16 @@ constexpr std::string_view kPrefix = "container:";
 
 void ContainerManager::resolve_joins(HostConfig& host) const {
   for (std::string* mode : {&host.pid_mode, &host.ipc_mode}) {
-    if (!mode->starts_with(kPrefix)) continue;
-    try {
-      *mode = std::string(kPrefix) + find(mode->substr(kPrefix.size()))->id();
-    } catch (const Error& error) {
-      // Clients take "not found" for the image.
-      throw Error(ErrorClass::kInvalidArgument, error.message());
-    }
+    if (mode->starts_with(kPrefix)) *mode = std::string(kPrefix) + find_named(mode->substr(kPrefix.size()))->id();
+  }
+}
+
+std::shared_ptr<Container> ContainerManager::find_named(std::string_view reference, const std::string& what) const {
+  try {
+    return find(reference);
+  } catch (const Error& error) {
+    // Not "not found", which clients take for the image: they would pull it.
+    throw Error(ErrorClass::kInvalidArgument, what + error.message());
   }
 }
 

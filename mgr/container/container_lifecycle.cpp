@@ -203,7 +203,7 @@ task::Task<void> ContainerManager::stop(std::shared_ptr<Container> container, St
 task::Task<void> ContainerManager::stop_locked(std::shared_ptr<Container> container, StopRequest request) {
   const std::optional<int> number =
       request.signal.empty() ? stop_signal_number(*container->config()) : parse_signal(request.signal);
-  if (!number) throw Error(ErrorClass::kInvalidArgument, "Invalid signal: " + request.signal);
+  if (!number) throw Error(ErrorClass::kInvalidArgument, "invalid signal: " + request.signal);
   if (!stopping_) co_await mark_stopped_by_user(container);
   if (container->state().status == ContainerStatus::kRestarting) {
     co_await cancel_restart(container);
@@ -255,7 +255,7 @@ void ContainerManager::send_signal(Container& container, int number) {
 // Takes no lock: a container that is being stopped, and takes its time, can be killed.
 task::Task<void> ContainerManager::kill(std::shared_ptr<Container> container, std::string signal) {
   const std::optional<int> number = parse_signal(signal.empty() ? "KILL" : signal);
-  if (!number) throw Error(ErrorClass::kInvalidArgument, "Invalid signal: " + signal);
+  if (!number) throw Error(ErrorClass::kInvalidArgument, "invalid signal: " + signal);
   const bool ends = *number == SIGKILL || *number == stop_signal_number(*container->config());
   if (ends && is_running(container->state().status)) co_await mark_stopped_by_user(container);
   if (ends && container->state().status == ContainerStatus::kRestarting) {

@@ -36,6 +36,21 @@ void check_runtime(const ContainerConfig& config, const RuntimePrograms& program
   throw Error(ErrorClass::kInvalidArgument, "unknown or invalid runtime name: " + wanted);
 }
 
+// An image of another platform than asked for is not there; where nothing was asked for, it is only said.
+std::vector<std::string> platform_warnings(const Image& image, const std::string& reference,
+                                           const std::optional<Platform>& wanted) {
+  const Platform own = image.platform();
+  if (wanted && !is_of(own, *wanted)) {
+    throw Error(ErrorClass::kNotFound, "image with reference " + reference + " was found but its platform (" +
+                                           to_string(own) + ") does not match the specified platform (" +
+                                           to_string(*wanted) + ")");
+  }
+  const Platform host = host_platform();
+  if (wanted || own.architecture.empty() || is_of(own, host)) return {};
+  return {"The requested image's platform (" + to_string(own) + ") does not match the detected host platform (" +
+          to_string(host) + ") and no specific platform was requested"};
+}
+
 }  // namespace
 
 ContainerManager::ContainerManager(task::Worker& worker, ContainerManagerOptions options, ImageStore& images,
@@ -59,14 +74,16 @@ ContainerPaths ContainerManager::paths_of(const std::string& id, const HostConfi
           .cgroup = (parent == "/" ? "" : parent) + "/" + id};
 }
 
-task::Task<CreatedContainer> ContainerManager::create(std::string name, ContainerConfig config) {
+task::Task<CreatedContainer> ContainerManager::create(std::string name, ContainerConfig config,
+                                                      std::optional<Platform> platform) {
   const Image image = co_await task::blocking([this, &config] { return images_.get(config.image); });
+  std::vector<std::string> warnings = platform_warnings(image, config.image, platform);
   config = resolve_with_image(std::move(config), image.config);
   resolve_network(config);
   ContainerState state;
   state.network = SharedNetwork(networks_.resolve(config.host.network_mode, config.endpoints));
   check_runtime(config, options_.programs);
-  add_volumes_from(config, [this](std::string_view other) { return find(other)->config()->mounts; });
+  add_volumes_from(config, [this](std::string_view other) { return find_named(other)->config()->mounts; });
   resolve_joins(config.host);
   const std::string id = new_container_id();
   {
@@ -80,14 +97,13 @@ task::Task<CreatedContainer> ContainerManager::create(std::string name, Containe
   }
   const ContainerPaths paths = paths_of(id, config.host);
   std::shared_ptr<Container> container;
-  std::vector<std::string> warnings;
   std::exception_ptr failure;
   try {
     co_await task::blocking([&] {
       make_container_directories(paths);
       hold_volumes(config, id, paths, image.id);
       container = std::make_shared<Container>(id, name, wall_now_ns(), image.id, std::move(config), state, paths);
-      warnings = creation_warnings(*container);
+      for (std::string& warning : creation_warnings(*container)) warnings.push_back(std::move(warning));
       store_.save(record_of(container->snapshot()));
     });
   } catch (...) {

@@ -22,6 +22,7 @@
 #include "mgr/container/container_update.hpp"
 #include "mgr/event/event_bus.hpp"
 #include "mgr/image/image_removal.hpp"
+#include "mgr/image/platform.hpp"
 #include "mgr/log/log_follower.hpp"
 #include "mgr/log/log_watcher.hpp"
 #include "mgr/runtime/monitor.hpp"
@@ -89,7 +90,9 @@ class ContainerManager {
   // Stops watching; with `stop_containers` stops them first. The containers' records are kept.
   task::Task<void> stop(bool stop_containers);
 
-  task::Task<CreatedContainer> create(std::string name, ContainerConfig config);
+  // Errors: kNotFound for the image alone, also where it is not of `platform`: clients answer that with a pull.
+  task::Task<CreatedContainer> create(std::string name, ContainerConfig config,
+                                      std::optional<Platform> platform = std::nullopt);
   task::Task<void> start(std::shared_ptr<Container> container);
   task::Task<void> stop(std::shared_ptr<Container> container, StopRequest request);
   task::Task<void> restart(std::shared_ptr<Container> container, StopRequest request);
@@ -153,6 +156,8 @@ class ContainerManager {
                                      std::optional<std::chrono::seconds> grace);
   // REQUIRES: the lifecycle lock, and a container that may start.
   task::Task<void> begin_run(std::shared_ptr<Container> container);
+  // A container that a new one's settings name. Errors: kInvalidArgument, with `what` before the words of find().
+  std::shared_ptr<Container> find_named(std::string_view reference, const std::string& what = "") const;
   // "container:NAME" modes with the id in place of the name, which may change. Errors: kInvalidArgument.
   void resolve_joins(HostConfig& host) const;
   // Errors: kConflict where one of them does not run, or does not share.

@@ -59,8 +59,11 @@ NetworkMember member_of(const Container& container) {
 // What names other containers is turned into ids, or refused.
 void ContainerManager::resolve_network(ContainerConfig& config) const {
   std::string& mode = config.host.network_mode;
-  if (shares_network(config)) mode = std::string(kOfContainer) + find(mode.substr(kOfContainer.size()))->id();
-  for (const std::string& link : config.host.links) find(parse_link(link).first);
+  if (shares_network(config)) mode = std::string(kOfContainer) + find_named(mode.substr(kOfContainer.size()))->id();
+  for (const std::string& link : config.host.links) {
+    const std::string name = parse_link(link).first;
+    find_named(name, "could not get container for " + name + ": ");
+  }
 }
 
 BundleNetwork ContainerManager::network_of_other(const std::string& id) const {

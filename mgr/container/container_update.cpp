@@ -39,6 +39,10 @@ void check_against_present(const HostConfig& host, const json& limits) {
 
 ContainerUpdate parse_container_update(const json& body) {
   ContainerUpdate update{body, false, {}};
+  // Of processes 0 is a wish too: as many as there may be.
+  if (const auto pids = update.body.find("PidsLimit"); pids != update.body.end() && pids->is_number()) {
+    if (pids->get<double>() <= 0) *pids = -1;
+  }
   JsonFields fields(update.body, "");
   if (const json* policy = fields.value("RestartPolicy"); policy != nullptr && !is_default_value(*policy)) {
     update.restart = parse_restart_policy(fields);

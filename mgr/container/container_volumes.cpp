@@ -27,9 +27,8 @@ VolumesFrom parse_volumes_from(const std::string& text) {
   const std::vector<std::string> parts = split(text, ':');
   const bool is_whole = parts.size() <= 2 && !parts[0].empty();
   const std::string mode = parts.size() == 2 ? parts[1] : "rw";
-  if (!is_whole || (mode != "ro" && mode != "rw" && mode != "z" && mode != "Z")) {
-    throw Error(ErrorClass::kInvalidArgument, "invalid volumes-from specification: '" + text + "'");
-  }
+  if (!is_whole) refuse("invalid volumes-from specification: '" + text + "'");
+  if (mode != "ro" && mode != "rw" && mode != "z" && mode != "Z") refuse("invalid mode: " + mode);
   return {parts[0], mode == "ro"};
 }
 

@@ -57,7 +57,8 @@ task::Task<ProcessList> list_processes(const Container& container, std::string p
   options.output_bytes_max = kOutputBytesMax;
   const task::CommandResult result = co_await task::run_command(std::move(argv), std::move(options));
   if (!result.exit.success()) {
-    throw Error(ErrorClass::kInvalidArgument, "error running ps: " + result.standard_error);
+    throw Error(ErrorClass::kInvalidArgument,
+                "error running ps: " + result.standard_error.substr(0, result.standard_error.find('\n')));
   }
   const std::vector<int> pids = co_await task::blocking([&] { return read_processes(container.paths().cgroup); });
   co_return parse_ps(result.standard_output, pids);

@@ -35,17 +35,15 @@ RestartPolicy parse_restart_policy(JsonFields& host) {
   fields.refuse_the_rest();
   const auto known = std::find_if(kNames.begin(), kNames.end(), [&](const auto& each) { return each.second == name; });
   if (!name.empty() && known == kNames.end()) {
-    refuse_value(fields.full_name("Name"), "invalid restart policy: unknown policy '" + name +
-                                               "'; use one of 'no', 'always', 'on-failure', or 'unless-stopped'");
+    refuse("invalid restart policy: unknown policy '" + name +
+           "'; use one of 'no', 'always', 'on-failure', or 'unless-stopped'");
   }
   const When when = name.empty() ? When::kNo : known->first;
   if (retries != 0 && when != When::kOnFailure) {
-    refuse_value(fields.full_name("MaximumRetryCount"),
-                 "invalid restart policy: maximum retry count can only be used with 'on-failure'");
+    refuse("invalid restart policy: maximum retry count can only be used with 'on-failure'");
   }
   if (retries < 0 || retries > INT32_MAX) {
-    refuse_value(fields.full_name("MaximumRetryCount"),
-                 "invalid restart policy: maximum retry count cannot be negative");
+    refuse("invalid restart policy: maximum retry count cannot be negative");
   }
   return {when, static_cast<int>(retries)};
 }

@@ -1,5 +1,6 @@
 #include "mgr/container/spec.hpp"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "mgr/container/seccomp_default.hpp"
@@ -13,6 +14,8 @@ using nlohmann::json;
 
 constexpr const char* kOciVersion = "1.0.2";
 constexpr int64_t kCpuPeriodUs = 100'000;
+// No kernel has more processes, and crun 1.8 cannot write "max", which takes a limit away again.
+constexpr int64_t kPidsOfAnyKernel = 4'194'304;
 
 json namespaces(const HostConfig& host, const SpecInput& input, const HostFacts& facts) {
   json list = json::array({{{"type", "mount"}}});
@@ -60,7 +63,28 @@ json memory(const HostConfig& host, const HostFacts& facts, std::vector<std::str
   return limits;
 }
 
+void check_cpus(const HostConfig& host, const HostFacts& facts) {
+  const auto refuse = [](const std::string& words) { throw Error(ErrorClass::kInvalidArgument, words); };
+  const std::string count = std::to_string(facts.cpu_count);
+  if (facts.cpu_count > 0 && host.nano_cpus > int64_t{facts.cpu_count} * 1'000'000'000) {
+    refuse("Range of CPUs is from 0.01 to " + count + ".00, as there are only " + count + " CPUs available");
+  }
+  const auto has = [](const std::string& available, const std::string& asked) {
+    const auto all = parse_number_set(available);
+    const auto some = parse_number_set(asked);
+    return !all || !some || std::ranges::includes(*all, *some);
+  };
+  if (!has(facts.cpuset_cpus, host.cpuset_cpus)) {
+    refuse("Requested CPUs are not available - requested " + host.cpuset_cpus + ", available: " + facts.cpuset_cpus);
+  }
+  if (!has(facts.cpuset_mems, host.cpuset_mems)) {
+    refuse("Requested memory nodes are not available - requested " + host.cpuset_mems +
+           ", available: " + facts.cpuset_mems);
+  }
+}
+
 json cpu(const HostConfig& host, const HostFacts& facts) {
+  check_cpus(host, facts);
   json limits = json::object();
   if (host.cpu_shares > 0) limits["shares"] = host.cpu_shares;
   if (host.nano_cpus > 0) {
@@ -132,7 +156,7 @@ json spec_limits(const HostConfig& host, const HostFacts& facts, std::vector<std
   json all = json::object();
   if (json limits = memory(host, facts, warnings); !limits.empty()) all["memory"] = std::move(limits);
   if (json limits = cpu(host, facts); !limits.empty()) all["cpu"] = std::move(limits);
-  if (host.pids_limit != 0) all["pids"] = {{"limit", host.pids_limit}};
+  if (host.pids_limit != 0) all["pids"] = {{"limit", host.pids_limit > 0 ? host.pids_limit : kPidsOfAnyKernel}};
   if (json limits = block_io(host, facts, warnings); !limits.empty()) all["blockIO"] = std::move(limits);
   return all;
 }
@@ -172,6 +196,7 @@ json spec_linux(const ContainerConfig& config, const SpecInput& input, const Hos
       {"cgroupsPath", input.cgroup},
       {"resources", spec_limits(host, facts, warnings)},
   };
+  if (host.pids_limit < 0) section["resources"].erase("pids");  // a new cgroup has no limit
   section["resources"]["devices"] = default_device_rules();
   if (json values = sysctls(config, facts); !values.empty()) section["sysctl"] = std::move(values);
   const std::vector<std::string> none;

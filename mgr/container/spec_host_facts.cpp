@@ -3,15 +3,21 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <charconv>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <thread>
 
+#include "mgr/container/container_config_parse.hpp"
 #include "mgr/container/spec_defaults.hpp"
 #include "task/error.hpp"
 
 namespace quoll::mgr {
 namespace {
+
+constexpr int kNumberMax = 8192;  // of a CPU or memory node
 
 struct NamedLimit {
   const char* name;
@@ -55,7 +61,36 @@ bool exists(const std::string& path) {
 
 bool is_unified_cgroup() { return exists("/sys/fs/cgroup/cgroup.controllers"); }
 
+// What processes of the host may use of `kind`; empty where no hierarchy says so.
+std::string read_cpuset(const std::string& kind) {
+  std::ifstream file("/sys/fs/cgroup/" +
+                     (is_unified_cgroup() ? "cpuset." + kind + ".effective" : "cpuset/cpuset.effective_" + kind));
+  std::string text;
+  std::getline(file, text);
+  return text;
+}
+
+std::optional<int> parse_digits(std::string_view text) {
+  int number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  const bool is_whole = error == std::errc() && end == text.data() + text.size();
+  return is_whole && number >= 0 && number < kNumberMax ? std::optional(number) : std::nullopt;
+}
+
 }  // namespace
+
+std::optional<std::set<int>> parse_number_set(std::string_view text) {
+  std::set<int> numbers;
+  for (const std::string& part : split(text, ',')) {
+    const std::string_view range = part;
+    const size_t dash = range.find('-');
+    const auto first = parse_digits(range.substr(0, dash));
+    const auto last = dash == std::string_view::npos ? first : parse_digits(range.substr(dash + 1));
+    if (!first || !last || *first > *last) return std::nullopt;
+    for (int number = *first; number <= *last; ++number) numbers.insert(number);
+  }
+  return numbers;
+}
 
 uint64_t status_field(const std::string& status, const std::string& name) {
   const std::string label = "\n" + name + ":";
@@ -83,6 +118,9 @@ HostFacts read_host_facts() {
   facts.is_cgroup_v1 = !is_unified_cgroup();
   facts.has_realtime_cpu = exists("/sys/fs/cgroup/cpu/cpu.rt_runtime_us");
   facts.has_apparmor = exists("/sys/kernel/security/apparmor");
+  facts.cpu_count = static_cast<int>(std::thread::hardware_concurrency());
+  facts.cpuset_cpus = read_cpuset("cpus");
+  facts.cpuset_mems = read_cpuset("mems");
   facts.has_cgroup_namespace = exists("/proc/self/ns/cgroup");
   for (const auto& [key, value] : kNetworkSysctls) {
     std::string path = std::string("/proc/sys/") + key;

@@ -3,7 +3,10 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
+#include <set>
 #include <string>
+#include <string_view>
 
 namespace quoll::mgr {
 
@@ -18,6 +21,9 @@ struct HostFacts {
   bool is_cgroup_v1 = true;
   bool has_realtime_cpu = true;
   bool has_apparmor = false;
+  int cpu_count = 0;  // 0: not known, as an empty set below is
+  std::string cpuset_cpus;
+  std::string cpuset_mems;
   std::map<std::string, std::string> default_sysctls;  // of a network namespace of the container's own
 };
 
@@ -29,5 +35,8 @@ HostFacts read_host_facts();
 
 // The number behind `name` ("CapBnd", hexadecimal) in the text of /proc/PID/status; 0 if it is not there.
 uint64_t status_field(const std::string& status, const std::string& name);
+
+// The numbers of "0-3,7"; nothing for what is not of this form.
+std::optional<std::set<int>> parse_number_set(std::string_view text);
 
 }  // namespace quoll::mgr

@@ -1,7 +1,4 @@
-// The `mounts` of the runtime configuration, and the device nodes.
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
-
+// The `mounts` of the runtime configuration.
 #include <filesystem>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -50,8 +47,8 @@ json user_mount(const MountConfig& mount) {
   if (mount.kind == MountConfig::Kind::kTmpfs) return tmpfs(mount);
   std::vector<std::string> options = {mount.recursive ? "rbind" : "bind",
                                       mount.propagation.empty() ? "rprivate" : mount.propagation};
-  // "ro" alone would leave what is mounted below the source writable.
-  if (mount.read_only) options.emplace_back(mount.recursive ? "rro" : "ro");
+  // "ro" alone leaves what is mounted below the source writable.
+  if (mount.read_only) options.emplace_back(mount.recursive && mount.read_only_recursive ? "rro" : "ro");
   const bool is_volume = mount.kind == MountConfig::Kind::kVolume;
   return bind_mount(is_volume ? mount.volume_path : mount.source, mount.target, std::move(options));
 }
@@ -80,63 +77,7 @@ void make_writable_for_privileged(json& mounts) {
   }
 }
 
-json device_node(const std::string& host_path, const std::string& path) {
-  struct stat info{};
-  if (::stat(host_path.c_str(), &info) != 0 || (!S_ISCHR(info.st_mode) && !S_ISBLK(info.st_mode))) {
-    throw Error(ErrorClass::kInvalidArgument, "error gathering device information while adding custom device \"" +
-                                                  host_path + "\": not a device node");
-  }
-  return {{"path", path},
-          {"type", S_ISCHR(info.st_mode) ? "c" : "b"},
-          {"major", major(info.st_rdev)},
-          {"minor", minor(info.st_rdev)},
-          {"fileMode", info.st_mode & 07777},
-          {"uid", info.st_uid},
-          {"gid", info.st_gid}};
-}
-
-// All of the host's device nodes, but those that the container has of its own.
-json host_devices() {
-  json nodes = json::array();
-  std::error_code error;
-  fs::recursive_directory_iterator walk("/dev", fs::directory_options::skip_permission_denied, error);
-  for (const fs::recursive_directory_iterator end; walk != end && !error; walk.increment(error)) {
-    const std::string path = walk->path().string();
-    constexpr auto kOwn = std::to_array<std::string_view>({"/dev/pts", "/dev/shm", "/dev/fd", "/dev/mqueue"});
-    if (std::find(kOwn.begin(), kOwn.end(), path) != kOwn.end()) {
-      walk.disable_recursion_pending();
-      continue;
-    }
-    std::error_code gone;
-    const fs::file_status status = walk->symlink_status(gone);
-    const bool is_node = fs::is_character_file(status) || fs::is_block_file(status);
-    if (is_node && path != "/dev/console") nodes.push_back(device_node(path, path));
-  }
-  return nodes;
-}
-
-// "c 42:* rwm", as the parser has checked it.
-void add_device_rule(const std::string& rule, json& into) {
-  const std::size_t colon = rule.find(':');
-  const std::size_t space = rule.find(' ', colon);
-  json allowed{{"allow", true}, {"type", rule.substr(0, 1)}, {"access", rule.substr(space + 1)}};
-  const std::string major = rule.substr(2, colon - 2);
-  const std::string minor = rule.substr(colon + 1, space - colon - 1);
-  // What is left out is any.
-  if (major != "*") allowed["major"] = std::atoll(major.c_str());
-  if (minor != "*") allowed["minor"] = std::atoll(minor.c_str());
-  into.push_back(std::move(allowed));
-}
-
 }  // namespace
-
-std::pair<unsigned, unsigned> device_number(const std::string& path) {
-  struct stat info{};
-  if (::stat(path.c_str(), &info) != 0 || (!S_ISCHR(info.st_mode) && !S_ISBLK(info.st_mode))) {
-    throw Error(ErrorClass::kInvalidArgument, "no such device: \"" + path + "\"");
-  }
-  return {major(info.st_rdev), minor(info.st_rdev)};
-}
 
 json spec_mounts(const ContainerConfig& config, const SpecInput& input) {
   const HostConfig& host = config.host;
@@ -167,28 +108,6 @@ json spec_mounts(const ContainerConfig& config, const SpecInput& input) {
   }
   for (const auto& [depth, mount] : by_depth) mounts.push_back(user_mount(*mount));
   return mounts;
-}
-
-void add_devices(const HostConfig& host, json& section) {
-  json nodes = json::array();
-  if (host.privileged) {
-    nodes = host_devices();
-    section["resources"]["devices"] = json::array({{{"allow", true}, {"access", "rwm"}}});
-  }
-  for (const DeviceConfig& device : host.devices) {
-    json node = device_node(device.path_on_host, device.path_in_container);
-    std::erase_if(nodes.get_ref<json::array_t&>(), [&](const json& other) { return other["path"] == node["path"]; });
-    if (!host.privileged) {
-      section["resources"]["devices"].push_back({{"allow", true},
-                                                 {"type", node["type"]},
-                                                 {"major", node["major"]},
-                                                 {"minor", node["minor"]},
-                                                 {"access", device.cgroup_permissions}});
-    }
-    nodes.push_back(std::move(node));
-  }
-  for (const std::string& rule : host.device_cgroup_rules) add_device_rule(rule, section["resources"]["devices"]);
-  if (!nodes.empty()) section["devices"] = std::move(nodes);
 }
 
 }  // namespace quoll::mgr

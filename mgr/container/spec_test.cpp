@@ -168,7 +168,6 @@ TEST(spec, limits_become_resources) {
   EXPECT_EQ(build_host(R"("Memory":8000000,"MemorySwap":-1)").spec["linux"]["resources"]["memory"]["swap"], -1);
   EXPECT_EQ(build_host(R"("CpuPeriod":2000,"CpuQuota":-1)").spec["linux"]["resources"]["cpu"],
             json::parse(R"({"period":2000,"quota":-1})"));
-  EXPECT_EQ(build_host(R"("PidsLimit":-1)").spec["linux"]["resources"]["pids"], json({{"limit", -1}}));
 }
 
 TEST(spec, huge_limits_do_not_overflow) {
@@ -272,8 +271,42 @@ TEST(spec, devices_are_denied_but_for_the_harmless_and_those_asked_for) {
             json::parse(R"({"allow":true,"type":"c","major":1,"minor":3,"access":"r"})"));
 }
 
+TEST(spec, cpus_and_memory_nodes_that_the_host_does_not_have_are_refused) {
+  HostFacts facts = generous_host();
+  facts.cpu_count = 2;
+  facts.cpuset_cpus = "0-1";
+  facts.cpuset_mems = "0";
+  const auto error_of = [&facts](const char* fields) -> std::string {
+    try {
+      build_host(fields, facts);
+    } catch (const Error& error) {
+      return error.message();
+    }
+    return "";
+  };
+  EXPECT_EQ(error_of(R"("NanoCpus":2000000000,"CpusetCpus":"0,1","CpusetMems":"0")"), "");
+  EXPECT_EQ(error_of(R"("NanoCpus":2000000001)"),
+            "Range of CPUs is from 0.01 to 2.00, as there are only 2 CPUs available");
+  EXPECT_EQ(error_of(R"("CpusetCpus":"1-2")"), "Requested CPUs are not available - requested 1-2, available: 0-1");
+  EXPECT_EQ(error_of(R"("CpusetMems":"1")"), "Requested memory nodes are not available - requested 1, available: 0");
+  // Where the host says nothing, the kernel has the word.
+  EXPECT_EQ(build_host(R"("NanoCpus":90000000000,"CpusetCpus":"70")").spec["linux"]["resources"]["cpu"]["cpus"], "70");
+}
+
+TEST(spec, sets_of_numbers) {
+  EXPECT_EQ(parse_number_set("0-2,7"), (std::set<int>{0, 1, 2, 7}));
+  for (const char* bad : {"", "a", "1-", "-1", "3-1", "1,,2", "0-99999", "99999999999"}) {
+    EXPECT_EQ(parse_number_set(bad), std::nullopt) << bad;
+  }
+}
+
+TEST(spec, an_unlimited_number_of_processes_is_no_limit_of_a_new_cgroup) {
+  EXPECT_FALSE(build_host(R"("PidsLimit":-1)").spec["linux"]["resources"].contains("pids"));
+  EXPECT_EQ(build_host(R"("PidsLimit":9)").spec["linux"]["resources"]["pids"]["limit"], 9);
+}
+
 TEST(spec, what_is_no_device_is_refused) {
-  for (const char* path : {"/dev/none-such", "/"}) {
+  for (const char* path : {"/dev/none-such", "/etc"}) {
     try {
       build_host(std::string(R"("Devices":[{"PathOnHost":")") + path + "\"}]");
       ADD_FAILURE() << path;

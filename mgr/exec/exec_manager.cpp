@@ -22,6 +22,7 @@ namespace {
 
 constexpr std::size_t kSpecBytesMax = 16 * 1024 * 1024;
 constexpr int kLostExitCode = 255;
+constexpr int kNotCalledExitCode = 126;  // as Docker has it: of a user that the container does not know, say
 
 void log_failure(std::uint64_t task_id, std::string_view name, std::exception_ptr failure) {
   try {
@@ -137,7 +138,7 @@ task::Task<UniqueFd> ExecManager::start(std::shared_ptr<Exec> exec, std::uint8_t
   const std::optional<Started> started = co_await receiver.receive();
   if (!started) throw Error(ErrorClass::kUnavailable, "the daemon stops");
   if (!started->error.empty()) {
-    throw Error(ErrorClass::kInvalidArgument, "OCI runtime exec failed: exec failed: " + started->error);
+    throw Error(ErrorClass::kInvalidArgument, started->error);
   }
   co_return std::move(client.ours);
 }
@@ -145,20 +146,22 @@ task::Task<UniqueFd> ExecManager::start(std::shared_ptr<Exec> exec, std::uint8_t
 // From the call of the monitor to its end.
 task::Task<void> ExecManager::run(std::shared_ptr<Exec> exec, UniqueFd client, task::Sender<Started> started) {
   std::string error;
+  bool called = false;
   try {
+    co_await task::blocking([&exec] { write_process(*exec); });
+    called = true;
     co_await run_monitor(exec, std::move(client), started);
     co_return;
   } catch (const Error& failure) {
     error = failure.message();
   }
   co_await task::blocking([&exec] { remove_call_files(*exec); });
-  note_end(*exec, start_failure_code(error));
+  note_end(*exec, called ? start_failure_code(error) : kNotCalledExitCode);
   Started word{error};
   started.try_send(word);
 }
 
 task::Task<void> ExecManager::run_monitor(std::shared_ptr<Exec> exec, UniqueFd client, task::Sender<Started>& started) {
-  co_await task::blocking([&exec] { write_process(*exec); });
   SocketPair status = make_socket_pair();
   MonitoredExec call;
   call.id = exec->id();
@@ -195,7 +198,9 @@ task::Task<void> ExecManager::run_monitor(std::shared_ptr<Exec> exec, UniqueFd c
     co_await task::blocking([&exec] { remove_call_files(*exec); });
   }
   const MonitorWord last = parse_monitor_word(text);
-  if (!running) throw Error(ErrorClass::kInvalidArgument, last.error);
+  if (!running) {
+    throw Error(ErrorClass::kInvalidArgument, "OCI runtime exec failed: exec failed: " + last.error);
+  }
   note_end(*exec, last.exit_code >= 0 ? last.exit_code : kLostExitCode);
 }
 

@@ -152,9 +152,8 @@ class LayoutReader {
     const auto best =
         std::ranges::max_element(candidates, {}, [&](const auto& each) { return fitness(each, platform_); });
     if (best == candidates.end() || fitness(*best, platform_) == 0) {
-      throw Error(ErrorClass::kNotFound, "no matching manifest for " + platform_.os + "/" + platform_.architecture +
-                                             (platform_.variant.empty() ? "" : "/" + platform_.variant) +
-                                             " in the manifest list entries");
+      throw Error(ErrorClass::kNotFound,
+                  "no matching manifest for " + to_string(platform_) + " in the manifest list entries");
     }
     return *best;
   }

@@ -118,7 +118,7 @@ def test_update_changes_the_limits_of_a_running_container(daemon):
 
 @pytest.mark.parametrize("body, words", [
     ({"Memory": 1024}, "6MB"), ({"Memory": 1 << 30}, "memoryswap"), ({"CpuPeriod": 5}, "period"),
-    ({"Memory": "1g"}, "number"), ({"Nonsense": 1}, "Nonsense"), ({"CpusetCpus": "x"}, "Cpuset"),
+    ({"Memory": "1g"}, "number"), ({"Nonsense": 1}, "Nonsense"), ({"CpusetCpus": "x"}, "cpuset"),
     ({"RestartPolicy": {"Name": "often"}}, "often"), ({"NanoCpus": 10**9}, "CPU Quota has already been set"),
 ])
 def test_what_cannot_be_updated_changes_nothing(daemon, body, words):

@@ -172,7 +172,8 @@ def test_a_running_container_is_removed_by_force_only(daemon):
     ("DELETE", "")])
 def test_an_unknown_container_is_404_on_every_route(daemon, method, path):
     answer = daemon.http.request(method, f"/containers/nobody/{path}".rstrip("/")).expect(404)
-    assert answer.json() == {"message": "No such container: nobody"}
+    before = "cannot kill container: nobody: " if path == "kill" else ""
+    assert answer.json() == {"message": before + "No such container: nobody"}
 
 
 def test_auto_removed_containers_leave_nothing(daemon):

@@ -73,6 +73,15 @@ def test_limits_reach_the_cgroup(daemon):
     assert (host["MemorySwappiness"], host["OomKillDisable"]) == (10, True)
 
 
+def test_as_many_processes_as_there_may_be(daemon):
+    container = run(daemon, containers.SILENT, "--pids-limit", "-1")
+    assert cgroup_file(daemon, container, "pids", "pids.max") == "max"
+    daemon.docker("update", "--pids-limit", "50", container)
+    assert cgroup_file(daemon, container, "pids", "pids.max") == "50"
+    daemon.docker("update", "--pids-limit", "-1", container)
+    assert int(cgroup_file(daemon, container, "pids", "pids.max")) >= 4194304  # more than any kernel has
+
+
 def test_a_cgroup_parent_of_its_own(daemon):
     container = run(daemon, containers.SILENT, "--cgroup-parent", "/quoll-test-parent")
     with open(f"/proc/{state(daemon, container)['Pid']}/cgroup") as file:

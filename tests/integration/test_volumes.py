@@ -151,7 +151,7 @@ def test_a_container_that_cannot_be_created_keeps_no_volume(daemon):
     refused = daemon.http.post("/containers/create", json={"Image": "busybox", "Volumes": {"/a": {}}, "HostConfig": {
         "Mounts": [{"Type": "volume", "Source": "bad", "Target": "/b", "VolumeOptions": {"DriverConfig": {"Name": "nfs"}}}]}})
     assert refused.status == 404 and names(daemon) == []
-    assert daemon.http.post("/containers/create", json={"Image": "busybox", "HostConfig": {"VolumesFrom": ["nobody"]}}).status == 404
+    assert daemon.http.post("/containers/create", json={"Image": "busybox", "HostConfig": {"VolumesFrom": ["nobody"]}}).status == 400
 
 
 def test_a_killed_daemon_finds_its_volumes_and_their_users(make_daemon):
