@@ -116,7 +116,9 @@ Task<void> import_image(Api& api, Request& request, Response& response) {
   co_await consume_body(std::move(read), [&](const mgr::ByteSource& tar, const std::stop_token& stop) {
     mgr::AnyDecompressor plain(tar);
     const mgr::ByteSource layer = [&plain](std::span<char> buffer) { return plain.read(buffer); };
+    const std::vector<mgr::Reference> references = draft.references;
     id = mgr::create_image(api.images, std::move(draft), layer, stop).id;
+    for (const mgr::Reference& reference : references) api.images.publish("tag", reference.familiar());
     api.images.publish("import", id);
   });
   const std::string line = to_text({{"status", id}});

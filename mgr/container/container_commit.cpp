@@ -122,6 +122,7 @@ task::Task<Image> ContainerManager::commit(std::shared_ptr<Container> container,
   }
   if (pauses) co_await task::shielded(kPauseMax, resume_if_paused(container));
   if (failure) std::rethrow_exception(failure);
+  if (request.reference) images_.publish("tag", request.reference->familiar());
   publish(*container, "commit",
           {{"comment", request.comment},
            {"imageID", image->id},

@@ -131,10 +131,8 @@ void ContainerManager::watch(std::shared_ptr<Container> container, UniqueFd moni
 
 task::Task<void> ContainerManager::watch_health(std::shared_ptr<Container> container) {
   co_await monitor_health(std::move(container), options_.programs,
-                          [this](const Container& checked, std::string action, int exit_code) {
+                          [this](const Container& checked, std::string action, EventAttributes more) {
                             changed();
-                            EventAttributes more;
-                            if (action == "exec_die") more["exitCode"] = std::to_string(exit_code);
                             publish(checked, std::move(action), std::move(more));
                           });
 }

@@ -51,9 +51,6 @@ struct PrunedContainers {
   std::int64_t bytes = 0;  // what their own files took on disk
 };
 
-// What an event has beside the container's image, name and labels.
-using EventAttributes = std::map<std::string, std::string>;
-
 struct CreatedContainer {
   std::string id;
   std::vector<std::string> warnings;

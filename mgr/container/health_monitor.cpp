@@ -93,16 +93,17 @@ task::Task<void> monitor_health(std::shared_ptr<Container> container, const Runt
     const std::int64_t delay_ns = probe_delay_ns(health, config, started_ns, wall_now_ns());
     if (co_await run_ends_within(*container, std::chrono::nanoseconds(delay_ns))) co_return;
     if (container->state().status != ContainerStatus::kRunning) continue;  // paused
-    report(*container, "exec_create: " + line, 0);
-    report(*container, "exec_start: " + line, 0);
+    EventAttributes probe{{"execID", new_container_id()}};
+    report(*container, "exec_create: " + line, probe);
+    report(*container, "exec_start: " + line, probe);
     HealthResult result = co_await run_probe(*container, programs, config, arguments);
     if (container->run_ended().is_set()) co_return;
-    const int exit_code = result.exit_code;
+    probe["exitCode"] = std::to_string(result.exit_code);
     const HealthStatus before = health.status;
     health.add(std::move(result), config, started_ns);
     container->set_health(health);
-    report(*container, "exec_die", exit_code);
-    if (health.status != before) report(*container, "health_status: " + std::string(to_string(health.status)), 0);
+    report(*container, "exec_die", std::move(probe));
+    if (health.status != before) report(*container, "health_status: " + std::string(to_string(health.status)), {});
   }
 }
 

@@ -5,13 +5,14 @@
 #include <memory>
 
 #include "mgr/container/container.hpp"
+#include "mgr/event/event.hpp"
 #include "mgr/runtime/monitor.hpp"
 #include "task/task.hpp"
 
 namespace quoll::mgr {
 
 // What the monitor tells: an action for the container's events ("health_status: healthy", "exec_start: ...").
-using HealthReport = std::function<void(const Container& container, std::string action, int exit_code)>;
+using HealthReport = std::function<void(const Container& container, std::string action, EventAttributes more)>;
 
 // Ends when the container's run ends. REQUIRES: the container has a probe, and runs.
 //

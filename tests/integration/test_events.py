@@ -8,7 +8,7 @@ import pytest
 
 import containers
 from builds import build
-from containers import run, wait
+from containers import create, run, wait
 from waiting import eventually
 
 
@@ -58,6 +58,19 @@ def test_images_tell_too(daemon, busybox_tar):
     loaded = history(daemon, since, type=["image"], event=["load"])
     assert actions(loaded) == ["load"] and loaded[0]["id"].startswith("sha256:")
     assert "from" not in loaded[0]
+
+
+def test_a_commit_and_an_import_tell_of_their_tag(daemon):
+    container = create(daemon)
+    since = time.time()
+    image = daemon.docker("commit", container, "made:here").stdout.strip()
+    daemon.docker("commit", container)
+    told = history(daemon, since, type=["image"])
+    assert [(event["Action"], event["id"], event["Actor"]["Attributes"]["name"]) for event in told] == [("tag", image, "made:here")]
+    since = time.time()
+    image = daemon.docker("import", "-", "brought:in", input="\0" * 1024).stdout.strip()
+    assert [(event["Action"], event["Actor"]["Attributes"]["name"]) for event in history(daemon, since, type=["image"])] == [
+        ("tag", "brought:in"), ("import", image)]
 
 
 def test_builds_and_prunes_tell_too(daemon):

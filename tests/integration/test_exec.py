@@ -1,5 +1,6 @@
 """exec: what it runs, as whom, what comes back, and what is left when somebody leaves."""
 
+import contextlib
 import json
 import os
 import random
@@ -133,8 +134,11 @@ def test_events(daemon, container):
 
 def test_a_removed_container_takes_the_records_of_its_execs_along(daemon, container):
     def open_logs():
-        files = (os.path.join(f"/proc/{daemon.pid}/fd", name) for name in os.listdir(f"/proc/{daemon.pid}/fd"))
-        return [path for path in map(os.readlink, files) if container in path]
+        paths = []
+        for name in os.listdir(f"/proc/{daemon.pid}/fd"):
+            with contextlib.suppress(FileNotFoundError):  # closed since the listing
+                paths.append(os.readlink(f"/proc/{daemon.pid}/fd/{name}"))
+        return [path for path in paths if container in path]
     never_started, ended = create(daemon, container, "true"), create(daemon, container, "true")
     running = create(daemon, container, "sleep", "1000")
     read_all(start(daemon, ended)[0])

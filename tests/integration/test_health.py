@@ -47,11 +47,14 @@ def test_a_container_becomes_healthy_and_unhealthy_with_log_and_events(daemon):
     assert daemon.docker("ps", "-q", "--no-trunc", "--filter", "health=unhealthy").stdout.split() == [container]
     assert daemon.docker("ps", "-q", "--filter", "health=healthy").stdout == ""
     query = urllib.parse.urlencode({"since": since, "until": time.time() + 0.01,
-                                    "filters": json.dumps({"event": ["health_status", "exec_die"]})})
+                                    "filters": json.dumps({"event": ["health_status", "exec_create", "exec_start", "exec_die"]})})
     told = [json.loads(line) for line in daemon.http.get(f"/events?{query}").text.splitlines()]
     changes = [event["Action"] for event in told if event["Action"].startswith("health")]
     assert changes == ["health_status: healthy", "health_status: unhealthy"]
     assert {"0", "1"} <= {event["Actor"]["Attributes"].get("exitCode") for event in told}
+    first = told[0]["Actor"]["Attributes"]["execID"]
+    assert [event["Action"].split(":")[0] for event in told if event["Actor"]["Attributes"].get("execID") == first] == [
+        "exec_create", "exec_start", "exec_die"]
 
 
 def test_a_check_that_takes_too_long_is_killed(daemon):
