@@ -29,6 +29,20 @@ class SharedPullsTest : public fixture::StoreFixture {
     *image = co_await pulls->pull(std::move(request), ignore_lines);
   }
 
+  // Pulls both at once, to the end of both.
+  std::pair<PulledImage, PulledImage> pull_both(const std::string& one, const std::string& two) {
+    SharedPulls pulls(means());
+    std::optional<PulledImage> first;
+    std::optional<PulledImage> second;
+    task::Scope scope("test");
+    test_.spawn(scope, "first", pull(&pulls, request(one), &first));
+    test_.spawn(scope, "second", pull(&pulls, request(two), &second));
+    while (scope.size() > 0) {
+      if (!test_.worker().run_one_for(test_.patience())) throw std::runtime_error("the pulls do not end");
+    }
+    return {first.value(), second.value()};
+  }
+
   fixture::LoopbackRegistry registry_;
   ImageSpec spec_;
   RegistryHosts hosts_{RegistryOptions{.proxies = {}}};
@@ -39,16 +53,9 @@ class SharedPullsTest : public fixture::StoreFixture {
 
 TEST_F(SharedPullsTest, two_that_want_the_same_share_one_pull) {
   const std::string name = registry_.add("x", spec_);
-  SharedPulls pulls(means());
-  std::optional<PulledImage> first;
-  std::optional<PulledImage> second;
-  task::Scope scope("test");
-  test_.spawn(scope, "first", pull(&pulls, request(name), &first));
-  test_.spawn(scope, "second", pull(&pulls, request(name), &second));
-  while (scope.size() > 0) ASSERT_TRUE(test_.worker().run_one_for(test_.patience()));
-  ASSERT_TRUE(first && second);
-  EXPECT_EQ(first->id, spec_.id());
-  EXPECT_EQ(second->id, first->id);
+  const auto [first, second] = pull_both(name, name);
+  EXPECT_EQ(first.id, spec_.id());
+  EXPECT_EQ(second.id, first.id);
   EXPECT_EQ(registry_.count("/manifests/"), 1);
   EXPECT_EQ(registry_.count(sha256_digest(spec_.packed(0))), 1);
 }
@@ -58,14 +65,9 @@ TEST_F(SharedPullsTest, two_images_fetch_the_layer_that_they_share_once) {
   other.layers[1] = tar({file("other", "other")});
   const std::string one = registry_.add("one", spec_);
   const std::string two = registry_.add("two", other);
-  SharedPulls pulls(means());
-  std::optional<PulledImage> first;
-  std::optional<PulledImage> second;
-  task::Scope scope("test");
-  test_.spawn(scope, "first", pull(&pulls, request(one), &first));
-  test_.spawn(scope, "second", pull(&pulls, request(two), &second));
-  while (scope.size() > 0) ASSERT_TRUE(test_.worker().run_one_for(test_.patience()));
-  ASSERT_TRUE(first && second);
+  const auto [first, second] = pull_both(one, two);
+  EXPECT_EQ(first.id, spec_.id());
+  EXPECT_EQ(second.id, other.id());
   EXPECT_EQ(registry_.count(sha256_digest(spec_.packed(0))), 1);
   EXPECT_EQ(layer_count(), 3u);
 }

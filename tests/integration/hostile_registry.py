@@ -11,6 +11,7 @@ import base64
 import http.server
 import json
 import threading
+import time
 import urllib.parse
 
 import oci
@@ -149,3 +150,28 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def hang_up(self):
         self.wfile.flush()
         self.close_connection = True
+
+
+class Gate:
+    """A layer that stops half way until it is opened."""
+
+    def __init__(self, registry, image, layer=0):
+        self.opened, self.reached = threading.Event(), threading.Event()
+        self.starts = 0
+        registry.on_blob[image.document["layers"][layer]["digest"]] = self.serve
+        self.registry = registry
+
+    def serve(self, handler, data):
+        self.starts += 1
+        start = handler.range_start()
+        handler.blob_head(data, start)
+        try:
+            handler.wfile.write(data[start:len(data) // 2])
+            self.reached.set()
+            deadline = time.monotonic() + 30  # a test that fails waits for its pulls
+            while not self.opened.wait(0.02):
+                if self.registry.released.is_set() or time.monotonic() > deadline:
+                    return handler.hang_up()
+            handler.wfile.write(data[max(start, len(data) // 2):])
+        except OSError:
+            handler.close_connection = True

@@ -1,8 +1,7 @@
-"""docker build: what is refused, what fails, who leaves midway, and that nothing of it stays."""
+"""docker build: what is refused, what fails, several at once, the daemon's end; and that nothing of it stays."""
 
 import gzip
 import os
-import signal
 import subprocess
 import tarfile
 import threading
@@ -151,51 +150,6 @@ def test_bodies_that_are_no_context(daemon, body):
     daemon.http.post(path(), body=body, headers=HEADERS).expect(400)
     daemon.http.post(path(dockerfile="../../etc/passwd"), body=context("FROM busybox\n"), headers=HEADERS).expect(400)
     assert work_files(daemon) == []
-
-
-# -- who leaves --
-
-@pytest.mark.parametrize("leave", ["close", "reset"])
-def test_leaving_ends_the_step_and_removes_it(daemon, leave):
-    before = stored(daemon)
-    stream, _ = begun(daemon, http=daemon.tcp if leave == "reset" else daemon.http)
-    assert len(daemon.container_ids()) == 1
-    assert "build_image" in daemon.dump("build_image")
-    getattr(stream, leave)()
-    eventually(lambda: nothing_goes_on(daemon), what="the end of the build")
-    assert stored(daemon) == before
-    daemon.leak_check("build_image")
-
-
-def test_leaving_with_the_docker_command(daemon, tmp_path):
-    (tmp_path / "Dockerfile").write_text("FROM busybox\nRUN echo begun; sleep 600\n")
-    env = {**daemon.docker_env(), "DOCKER_BUILDKIT": "0"}
-    with subprocess.Popen(["docker", "build", str(tmp_path)], env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          stderr=subprocess.DEVNULL, text=True) as client:
-        for line in client.stdout:
-            if line == "begun\n":
-                break
-        client.send_signal(signal.SIGINT)
-        client.stdout.read()
-    eventually(lambda: nothing_goes_on(daemon), what="the end of the build")
-
-
-def test_leaving_in_the_middle_of_an_upload(daemon):
-    body = context("FROM busybox\n", {"big": os.urandom(3_000_000)})
-    sock = daemon.http.connect(10)
-    sock.sendall(f"POST {path()} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body[:2_000_000])
-    eventually(lambda: work_files(daemon), what="the context's first files")
-    sock.close()
-    eventually(lambda: nothing_goes_on(daemon), what="the end of the build")
-
-
-def test_a_removed_step_fails_its_build(daemon):
-    stream, _ = begun(daemon)
-    with stream:
-        (container,) = daemon.container_ids()
-        daemon.http.delete(f"/containers/{container}?force=1").expect(204)
-        assert "errorDetail" in stream.read_all().decode()
-    eventually(lambda: nothing_goes_on(daemon), what="the end of the build")
 
 
 # -- several at once, and the daemon's end --

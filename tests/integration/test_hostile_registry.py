@@ -6,12 +6,11 @@ import gzip
 import json
 import os
 import threading
-import time
 
 import pytest
 
 import oci
-from hostile_registry import HostileRegistry, PIECE
+from hostile_registry import Gate, HostileRegistry, PIECE
 from test_daemon import small_disk  # noqa: F401 (a fixture)
 from test_images import stored
 from test_registry import blobs, credentials, leftovers, lines_of, load
@@ -295,31 +294,6 @@ def test_a_redirect_to_another_host_carries_no_authorization(images, registry):
 
 
 # -- clients --
-
-class Gate:
-    """A layer that stops half way until it is opened."""
-
-    def __init__(self, registry, image, layer=0):
-        self.opened, self.reached = threading.Event(), threading.Event()
-        self.starts = 0
-        registry.on_blob[layer_digest(image, layer)] = self.serve
-        self.registry = registry
-
-    def serve(self, handler, data):
-        self.starts += 1
-        start = handler.range_start()
-        handler.blob_head(data, start)
-        try:
-            handler.wfile.write(data[start:len(data) // 2])
-            self.reached.set()
-            deadline = time.monotonic() + 30  # a test that fails waits for its pulls
-            while not self.opened.wait(0.02):
-                if self.registry.released.is_set() or time.monotonic() > deadline:
-                    return handler.hang_up()
-            handler.wfile.write(data[max(start, len(data) // 2):])
-        except OSError:
-            handler.close_connection = True
-
 
 def test_two_pulls_share_one_download_and_one_may_leave(images, registry):
     image = image_of(1_000_000)
