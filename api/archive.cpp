@@ -3,7 +3,6 @@
 
 #include "api/chunked_answer.hpp"
 #include "api/handlers.hpp"
-#include "api/image_request.hpp"
 #include "api/json_body.hpp"
 #include "http/base64.hpp"
 #include "mgr/container/container_manager.hpp"
@@ -88,11 +87,10 @@ Task<void> put_archive(Api& api, Request& request, Response& response) {
   const auto container = named_container(api, request);
   const FileAccess files = co_await api.containers.open_files(container, FilesView::kWithMounts);
   bool found = false;
-  co_await consume_body_in_blocks([&request](std::span<char> buffer) { return request.read_body(buffer); },
-                                  [&](const mgr::BlockSource& tar, const std::stop_token& stop) {
-                                    const mgr::ExtractOptions options = extract_options(request, *container, files);
-                                    found = mgr::extract_in_root(files.root.fd(), path, options, tar, stop);
-                                  });
+  co_await request.consume_body([&](const mgr::ByteSource& tar, const std::stop_token& stop) {
+    const mgr::ExtractOptions options = extract_options(request, *container, files);
+    found = mgr::extract_in_root(files.root.fd(), path, options, tar, stop);
+  });
   if (!found) throw no_such_file(request, path);
   api.containers.publish(*container, "extract-to-dir");
   co_await response.send_empty(200);

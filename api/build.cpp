@@ -47,8 +47,7 @@ Task<void> receive_context(Api& api, Request& request, mgr::BuildContext& contex
   const std::int64_t bytes_max = api.registry.plain_bytes_max();
   const std::string remote = request.query("remote").value_or("");
   if (remote.empty()) {
-    co_return co_await consume_body(
-        [&request](std::span<char> buffer) { return request.read_body(buffer); },
+    co_return co_await request.consume_body(
         [&](const mgr::ByteSource& body, const std::stop_token& stop) { context.unpack(body, bytes_max, stop); });
   }
   const auto file = context.work() / "remote";

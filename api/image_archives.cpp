@@ -3,6 +3,7 @@
 #include <optional>
 
 #include "api/chunked_answer.hpp"
+#include "api/download.hpp"
 #include "api/handlers.hpp"
 #include "api/image_request.hpp"
 #include "api/json_body.hpp"
@@ -78,9 +79,9 @@ Task<void> load_images(Api& api, Request& request, Response& response) {
   }
   const auto platform = platforms.empty() ? std::nullopt : std::optional(platforms.front());
   mgr::LoadResult loaded;
-  co_await consume_body(
-      [&request](std::span<char> buffer) { return request.read_body(buffer); },
-      [&](const mgr::ByteSource& tar, const std::stop_token& stop) { loaded = api.images.load(tar, stop, platform); });
+  co_await request.consume_body([&](const mgr::ByteSource& tar, const std::stop_token& stop) {
+    loaded = api.images.load(tar, stop, platform);
+  });
   std::string lines;
   for (const std::string& message : loaded.messages) lines += to_text({{"stream", message + "\n"}});
   co_await response.send(lines, "application/json");
@@ -101,7 +102,6 @@ Task<void> import_image(Api& api, Request& request, Response& response) {
   mgr::ImageDraft draft = import_draft(request);
   std::optional<http::Client> client;
   std::optional<http::ClientResponse> download;
-  BodyReader read = [&request](std::span<char> buffer) { return request.read_body(buffer); };
   if (source != "-") {
     const auto [server, target] = split_url(source);
     client = http::Client::from_url(server);
@@ -110,17 +110,21 @@ Task<void> import_image(Api& api, Request& request, Response& response) {
       throw Error(ErrorClass::kUnavailable,
                   "failed to GET " + source + " with status " + std::to_string(download->status()));
     }
-    read = [&download](std::span<char> buffer) { return download->read_body(buffer); };
   }
   std::string id;
-  co_await consume_body(std::move(read), [&](const mgr::ByteSource& tar, const std::stop_token& stop) {
+  const http::BodyConsumer consume = [&](const mgr::ByteSource& tar, const std::stop_token& stop) {
     mgr::AnyDecompressor plain(tar);
     const mgr::ByteSource layer = [&plain](std::span<char> buffer) { return plain.read(buffer); };
     const std::vector<mgr::Reference> references = draft.references;
     id = mgr::create_image(api.images, std::move(draft), layer, stop).id;
     for (const mgr::Reference& reference : references) api.images.publish("tag", reference.familiar());
     api.images.publish("import", id);
-  });
+  };
+  if (download) {
+    co_await consume_download([&](std::span<char> buffer) { return download->read_body(buffer); }, consume);
+  } else {
+    co_await request.consume_body(consume);
+  }
   const std::string line = to_text({{"status", id}});
   co_await response.send(line, "application/json");
 }

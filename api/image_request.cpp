@@ -1,70 +1,12 @@
 #include "api/image_request.hpp"
 
 #include <algorithm>
-#include <memory>
 #include <nlohmann/json.hpp>
 
 #include "api/version.hpp"
-#include "task/blocking.hpp"
-#include "task/byte_pipe.hpp"
-#include "task/combine.hpp"
 #include "task/error.hpp"
 
 namespace quoll::api {
-namespace {
-
-using task::Task;
-
-constexpr std::size_t kBodyBufferBytes = 128 * 1024;
-
-Task<void> feed_body(const BodyReader* read, task::BytePipe* pipe) {
-  const auto buffer = std::make_unique_for_overwrite<char[]>(kBodyBufferBytes);
-  try {
-    while (const std::size_t bytes = co_await (*read)({buffer.get(), kBodyBufferBytes})) {
-      co_await pipe->write({buffer.get(), bytes});
-    }
-  } catch (...) {
-    pipe->break_off();
-    throw;
-  }
-  pipe->close();
-}
-
-using PipeConsumer = std::function<void(task::BytePipe&, const std::stop_token&)>;
-
-Task<std::optional<Error>> consume_pipe(const PipeConsumer* consume, task::BytePipe* pipe) {
-  std::optional<Error> failure;
-  try {
-    co_await task::blocking_at_peers_pace([=](const std::stop_token& stop) { (*consume)(*pipe, stop); });
-  } catch (const Error& error) {
-    failure = error;
-  }
-  pipe->end_reading();
-  co_return failure;
-}
-
-Task<void> feed_and_consume(BodyReader read, PipeConsumer consume) {
-  task::BytePipe pipe;
-  const auto [nothing, failure] = co_await task::when_all(feed_body(&read, &pipe), consume_pipe(&consume, &pipe));
-  if (failure) throw *failure;
-}
-
-}  // namespace
-
-Task<void> consume_body(BodyReader read, BodyConsumer consume) {
-  return feed_and_consume(std::move(read),
-                          [consume = std::move(consume)](task::BytePipe& pipe, const std::stop_token& stop) {
-                            consume([&pipe](std::span<char> buffer) { return pipe.read(buffer); }, stop);
-                          });
-}
-
-Task<void> consume_body_in_blocks(BodyReader read, BlockConsumer consume) {
-  return feed_and_consume(std::move(read),
-                          [consume = std::move(consume)](task::BytePipe& pipe, const std::stop_token& stop) {
-                            consume([&pipe] { return pipe.read_block(); }, stop);
-                          });
-}
-
 std::optional<mgr::Reference> reference_of(const http::Request& request) {
   const std::string repository = request.query("repo").value_or("");
   const std::string tag = request.query("tag").value_or("");

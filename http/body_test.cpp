@@ -32,6 +32,16 @@ task::Task<void> count_bytes(Request& request, Response& response) {
   co_await response.send(std::to_string(total), "text/plain");
 }
 
+task::Task<void> echo_lent(Request& request, Response& response) {
+  const std::string body = co_await read_lent(request, kLimit);
+  co_await response.send(body, "text/plain");
+}
+
+task::Task<void> count_lent(Request& request, Response& response) {
+  const std::string body = co_await read_lent(request, 1 << 30);
+  co_await response.send(std::to_string(body.size()), "text/plain");
+}
+
 task::Task<void> ignore_body(Request&, Response& response) { co_await response.send("ignored", "text/plain"); }
 
 task::Task<void> stop_early(Request& request, Response& response) {
@@ -46,7 +56,10 @@ class body : public testing::TestWithParam<Transport> {
     server_.route("POST", "/echo", echo);
     server_.route("POST", "/pieces", echo_in_pieces);
     server_.route("POST", "/run-to-end", echo_in_pieces, CancelPolicy::kRunToEnd);
+    server_.route("POST", "/lent", echo_lent);
+    server_.route("POST", "/lent-to-end", echo_lent, CancelPolicy::kRunToEnd);
     server_.route("POST", "/count", count_bytes);
+    server_.route("POST", "/count-lent", count_lent);
     server_.route("POST", "/ignore", ignore_body);
     server_.route("POST", "/early", stop_early);
     server_.start();
@@ -64,7 +77,7 @@ std::string head(const std::string& path, const std::string& headers) {
 
 TEST_P(body, is_read_by_length_and_by_chunks) {
   RawClient client = connect();
-  for (const char* const path : {"/echo", "/pieces", "/run-to-end"}) {
+  for (const char* const path : {"/echo", "/pieces", "/run-to-end", "/lent", "/lent-to-end"}) {
     client.send(head(path, "Content-Length: 11\r\n") + "hello world");
     EXPECT_EQ(client.read_answer().body, "hello world") << path;
     client.send(head(path, "Transfer-Encoding: chunked\r\n") + "5\r\nhello\r\n6;x=y\r\n world\r\n0\r\nT: 1\r\n\r\n");
@@ -78,7 +91,7 @@ TEST_P(body, is_read_by_length_and_by_chunks) {
 
 TEST_P(body, may_come_byte_by_byte) {
   RawClient client = connect();
-  for (const char* const path : {"/echo", "/pieces", "/run-to-end"}) {
+  for (const char* const path : {"/echo", "/pieces", "/run-to-end", "/lent", "/lent-to-end"}) {
     const std::string text = head(path, "Transfer-Encoding: chunked\r\n") + "3\r\nabc\r\nA\r\n0123456789\r\n0\r\n\r\n";
     for (const char c : text) client.send({&c, 1});
     EXPECT_EQ(client.read_answer().body, "abc0123456789") << path;
@@ -90,7 +103,7 @@ TEST_P(body, keeps_pipelined_requests_behind_it) {
   std::string text;
   for (int i = 0; i < 100; ++i) {
     text += head(i % 2 == 0 ? "/echo" : "/pieces", "Content-Length: 3\r\n") + std::to_string(100 + i);
-    text += head(i % 3 == 0 ? "/echo" : "/run-to-end", "Transfer-Encoding: chunked\r\n") + "1\r\nz\r\n0\r\n\r\n";
+    text += head(i % 3 == 0 ? "/lent" : "/run-to-end", "Transfer-Encoding: chunked\r\n") + "1\r\nz\r\n0\r\n\r\n";
   }
   client.send(text);
   for (int i = 0; i < 100; ++i) {
@@ -102,15 +115,17 @@ TEST_P(body, keeps_pipelined_requests_behind_it) {
 TEST_P(body, big_ones_arrive_whole) {
   RawClient client = connect();
   const std::string block(100'000, 'b');
-  client.send(head("/count", "Transfer-Encoding: chunked\r\n"));
-  for (int i = 0; i < 100; ++i) client.send("186a0\r\n" + block + "\r\n");
-  client.send("0\r\n\r\n");
-  EXPECT_EQ(client.read_answer().body, "10000000");
+  for (const char* const path : {"/count", "/count-lent"}) {
+    client.send(head(path, "Transfer-Encoding: chunked\r\n"));
+    for (int i = 0; i < 100; ++i) client.send("186a0\r\n" + block + "\r\n");
+    client.send("0\r\n\r\n");
+    EXPECT_EQ(client.read_answer().body, "10000000") << path;
+  }
 }
 
 TEST_P(body, continue_is_sent_when_the_handler_reads) {
   RawClient client = connect();
-  for (const char* const path : {"/echo", "/pieces", "/run-to-end"}) {
+  for (const char* const path : {"/echo", "/pieces", "/run-to-end", "/lent", "/lent-to-end"}) {
     client.send(head(path, "Content-Length: 4\r\nExpect: 100-continue\r\n"));
     EXPECT_EQ(client.read_until("\r\n\r\n"), "HTTP/1.1 100 Continue\r\n\r\n");
     client.send("body");
@@ -167,7 +182,7 @@ TEST_P(body, beyond_the_limit_is_413) {
 }
 
 TEST_P(body, malformed_chunks_are_400) {
-  for (const char* const path : {"/echo", "/pieces", "/run-to-end"}) {
+  for (const char* const path : {"/echo", "/pieces", "/run-to-end", "/lent", "/lent-to-end"}) {
     for (const char* const broken : {"zz\r\n", "-1\r\n", "5\r\nabcdeXXXX", "\r\n\r\n"}) {
       RawClient client = connect();
       client.send(head(path, "Transfer-Encoding: chunked\r\n") + broken);
@@ -178,17 +193,20 @@ TEST_P(body, malformed_chunks_are_400) {
 }
 
 TEST_P(body, an_endless_chunk_line_is_400) {
-  RawClient client = connect();
-  client.send(head("/echo", "Transfer-Encoding: chunked\r\n") + "1;" + std::string(100'000, 'e'));
-  EXPECT_EQ(client.read_answer().status, 400);
+  for (const char* const path : {"/echo", "/lent"}) {
+    RawClient client = connect();
+    client.send(head(path, "Transfer-Encoding: chunked\r\n") + "1;" + std::string(300'000, 'e'));
+    EXPECT_EQ(client.read_answer().status, 400) << path;
+  }
 }
 
 TEST(body_unix, that_ends_early_is_400_to_a_client_that_still_reads) {
   TestServer server;
   server.route("POST", "/echo", echo);
   server.route("POST", "/pieces", echo_in_pieces);
+  server.route("POST", "/lent", echo_lent);
   server.start();
-  for (const char* const path : {"/echo", "/pieces"}) {
+  for (const char* const path : {"/echo", "/pieces", "/lent"}) {
     RawClient client = server.connect(Transport::kUnix);
     client.send(head(path, "Content-Length: 10\r\n") + "half");
     client.shutdown_write();

@@ -33,10 +33,8 @@ Connection::Connection(Server& server, Home& home, UniqueFd fd)
       home_(home),
       next_(home.first),
       socket_(home.worker->context()) {
-  const int family = family_of(fd.get());
-  is_unix_ = family == AF_UNIX;
-  socket_.assign(asio::generic::stream_protocol(family, 0), fd.get());
-  fd.release();
+  is_unix_ = family_of(fd.get()) == AF_UNIX;
+  if (const auto error = adopt(std::move(fd))) throw boost::system::system_error(error);
   name_client();
   if (next_ != nullptr) next_->previous_ = this;
   home_.first = this;
@@ -50,6 +48,13 @@ Connection::~Connection() {
   boost::system::error_code error;
   const int fd = socket_.release(error);
   if (!error) server_.reserve_->take(UniqueFd(fd));
+}
+
+boost::system::error_code Connection::adopt(UniqueFd fd) {
+  boost::system::error_code error;
+  socket_.assign(asio::generic::stream_protocol(family_of(fd.get()), 0), fd.get(), error);
+  if (!error) fd.release();
+  return error;
 }
 
 void Connection::name_client() {

@@ -68,7 +68,14 @@ class Connection final : private task::TimerNode {
   task::Task<bool> read_more_head();  // false: the client sends no more, or is too slow
   task::Task<std::size_t> read_body(std::span<char> buffer);
   task::Task<std::size_t> read_raw(std::span<char> buffer);
-  // For the handler's first suspension.
+  // For BodyLoan. Until take_back() nothing else may touch the socket. REQUIRES: ready_to_lend() has just returned.
+  task::Task<void> ready_to_lend();
+  UniqueFd lend_socket();
+  void take_back(UniqueFd socket, bool ended);
+  // A body that cannot be read further: no request follows it.
+  [[noreturn]] void refuse_body(int status, std::string text);
+  [[noreturn]] void throw_gone();
+  // For the handler's first suspension, and for the end of a loan.
   void on_handler_suspended();
   bool watch_running() const;
   task::Task<void> stop_watch();
@@ -110,6 +117,7 @@ class Connection final : private task::TimerNode {
 
   void fire() override;
   void set_deadline(std::int64_t& deadline, std::chrono::milliseconds timeout);
+  boost::system::error_code adopt(UniqueFd fd);
   void name_client();
   Received receive_now();
   task::Task<void> wait_for_input();
@@ -117,7 +125,6 @@ class Connection final : private task::TimerNode {
   void input_ended();
   bool client_is_gone();
   void abort_waits();
-  [[noreturn]] void throw_gone();
   void send_continue();
 
   static constexpr std::int64_t kNever = std::numeric_limits<std::int64_t>::max();

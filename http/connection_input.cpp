@@ -84,20 +84,20 @@ task::Task<std::size_t> Connection::read_body(std::span<char> buffer) {
       add_to_turn(count);
       co_return count;
     }
-    if (parser.failure().status != 0) {
-      close_unread();
-      throw StatusError(parser.failure().status, std::string(parser.failure().text));
-    }
+    if (parser.failure().status != 0) refuse_body(parser.failure().status, std::string(parser.failure().text));
     if (taken > 0) continue;
     if (gone_) throw_gone();
-    if (input_ended_ || held >= options().read_ahead_bytes_max) {
-      close_unread();
-      throw StatusError(400, input_ended_ ? "request body ended early" : "malformed chunked body");
-    }
+    if (input_ended_) refuse_body(400, "request body ended early");
+    if (held >= options().read_ahead_bytes_max) refuse_body(400, "malformed chunked body");
     if (exchange_->expects_continue) send_continue();
     co_await wait_for_input();
   }
   co_return 0;
+}
+
+void Connection::refuse_body(int status, std::string text) {
+  close_unread();
+  throw StatusError(status, std::move(text));
 }
 
 task::Task<std::size_t> Connection::read_raw(std::span<char> buffer) {

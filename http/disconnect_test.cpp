@@ -70,6 +70,18 @@ task::Task<void> read_upload(Request& request, Response& response) {
   co_await response.send(std::to_string(body.size()), "text/plain");
 }
 
+task::Task<void> read_lent_upload(Request& request, Response& response) {
+  const std::string body = co_await read_lent(request, 1 << 30);
+  co_await response.send(std::to_string(body.size()), "text/plain");
+}
+
+task::Task<void> read_lent_then_wait(Seen& seen, Request& request, Response& response) {
+  const std::string body = co_await read_lent(request, 1000);
+  co_await response.start_stream("text/plain");
+  co_await seen.go.wait();
+  co_await response.write(body);
+}
+
 task::Task<void> pour(Response& response) {
   const std::string block(64 * 1024, 'p');
   co_await response.start_stream("text/plain");
@@ -98,6 +110,16 @@ class disconnect : public testing::TestWithParam<Leaving> {
     });
     server_.route("POST", "/upload", [this](Request& request, Response& response) {
       return observed(seen_, read_upload(request, response));
+    });
+    server_.route("POST", "/upload-lent", [this](Request& request, Response& response) {
+      return observed(seen_, read_lent_upload(request, response));
+    });
+    server_.route(
+        "POST", "/lent-to-end",
+        [this](Request& request, Response& response) { return observed(seen_, read_lent_upload(request, response)); },
+        CancelPolicy::kRunToEnd);
+    server_.route("POST", "/lent-then-wait", [this](Request& request, Response& response) {
+      return observed(seen_, read_lent_then_wait(seen_, request, response));
     });
     server_.route("GET", "/pour", [this](Request&, Response& response) { return observed(seen_, pour(response)); });
     server_.route(
@@ -174,6 +196,22 @@ TEST_P(disconnect, cancels_an_upload) {
   expect_cancelled();
 }
 
+TEST_P(disconnect, cancels_an_upload_that_a_blocking_function_reads) {
+  RawClient client = connect();
+  client.send("POST /upload-lent HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\npart");
+  expect_started();
+  leave(client);
+  expect_cancelled();
+}
+
+TEST_P(disconnect, is_seen_again_behind_a_body_that_was_lent) {
+  RawClient client = connect();
+  client.send("POST /lent-then-wait HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbody");
+  client.read_until("\r\n\r\n");
+  leave(client);
+  expect_cancelled();
+}
+
 TEST_P(disconnect, cancels_a_write_to_a_client_that_stopped_reading) {
   RawClient client = connect();
   client.send(std::string("GET /pour") + kGet);
@@ -228,6 +266,15 @@ TEST_P(disconnect, does_not_cancel_a_route_that_runs_to_its_end) {
 TEST_P(disconnect, ends_the_upload_of_a_route_that_runs_to_its_end) {
   RawClient client = connect();
   client.send("POST /run-to-end HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\npart");
+  expect_started();
+  leave(client);
+  EXPECT_TRUE(eventually([&] { return seen_.failed == 1; }));
+  EXPECT_EQ(seen_.cancelled, 0);
+}
+
+TEST_P(disconnect, ends_a_lent_upload_of_a_route_that_runs_to_its_end) {
+  RawClient client = connect();
+  client.send("POST /lent-to-end HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\npart");
   expect_started();
   leave(client);
   EXPECT_TRUE(eventually([&] { return seen_.failed == 1; }));

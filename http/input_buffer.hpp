@@ -9,8 +9,8 @@
 
 namespace quoll::http {
 
-// While a read into room() is pending, consume() may be called, room() and release() may not: bytes stay where they
-// are.
+// While a read into room() is pending, consume() may be called, room(), reserve() and release() may not: bytes stay
+// where they are.
 class InputBuffer {
  public:
   std::string_view bytes() const { return {data_.get() + begin_, end_ - begin_}; }
@@ -21,6 +21,10 @@ class InputBuffer {
   // Where the next bytes go; empty where `max` unused bytes are held already.
   std::span<char> room(std::size_t max);
   void commit(std::size_t count) { end_ += static_cast<std::uint32_t>(count); }
+  // Makes the block at least this large.
+  void reserve(std::size_t capacity) {
+    if (capacity > capacity_) grow(static_cast<std::uint32_t>(capacity));
+  }
   // Gives back a block that has grown, where it holds nothing.
   void release();
 

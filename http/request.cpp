@@ -1,9 +1,11 @@
 #include "http/request.hpp"
 
+#include "http/body_loan.hpp"
 #include "http/connection.hpp"
 #include "http/router.hpp"
 #include "http/status.hpp"
 #include "http/uri.hpp"
+#include "task/blocking.hpp"
 
 namespace quoll::http {
 
@@ -52,6 +54,20 @@ bool Request::set_target() {
 }
 
 task::Task<std::size_t> Request::read_body(std::span<char> buffer) { return connection_->read_body(buffer); }
+
+task::Task<void> Request::consume_body(BodyConsumer consume) {
+  co_await connection_->ready_to_lend();
+  BodyLoan body(*connection_);
+  std::exception_ptr failure;
+  try {
+    co_await task::blocking_at_peers_pace([&](const std::stop_token& stop) { body.run(consume, stop); });
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  body.give_back();
+  task::this_task::cancel_token().throw_if_cancelled();
+  if (failure) std::rethrow_exception(failure);
+}
 
 task::Task<std::string> Request::read_body_all(std::size_t limit) {
   const std::string too_large = "request body is larger than " + std::to_string(limit) + " bytes";

@@ -4,8 +4,10 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <span>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,6 +17,10 @@
 #include "task/task.hpp"
 
 namespace quoll::http {
+
+// The next bytes of a body, at least one; 0 at its end. Blocks.
+using BodySource = std::function<std::size_t(std::span<char>)>;
+using BodyConsumer = std::function<void(const BodySource&, const std::stop_token&)>;
 
 class Connection;
 struct Route;
@@ -65,6 +71,11 @@ class Request {
   // At least one byte, or 0 at the body's end. Sends `100 Continue` first where the client waits for that.
   // Errors: StatusError 400 for a body that is malformed or ends early.
   task::Task<std::size_t> read_body(std::span<char> buffer);
+  // Runs `consume`, which blocks, on a thread beside the worker while the body comes, at the client's pace. The body is
+  // read to its end even where `consume` has ended: a client that is kept from sending does not look for the answer.
+  // Cancel: `consume` gets kCancelled from its source, and has ended.
+  // Errors: as read_body(); else what `consume` throws. A source may throw for both reasons.
+  task::Task<void> consume_body(BodyConsumer consume);
   // Errors: StatusError 413 where the body is longer than `limit`.
   task::Task<std::string> read_body_all(std::size_t limit);
 

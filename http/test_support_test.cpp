@@ -14,6 +14,7 @@
 #include <thread>
 
 #include "http/fields.hpp"
+#include "http/status.hpp"
 #include "task/scope.hpp"
 
 namespace quoll::http {
@@ -49,6 +50,18 @@ UniqueFd connect_unix(const std::string& path) {
 }
 
 }  // namespace
+
+task::Task<std::string> read_lent(Request& request, std::size_t limit) {
+  std::string body;
+  co_await request.consume_body([&](const BodySource& source, const std::stop_token&) {
+    char piece[1000];
+    while (const std::size_t count = source(piece)) {
+      body.append(piece, count);
+      if (body.size() > limit) throw StatusError(413, "larger than the test wants");
+    }
+  });
+  co_return body;
+}
 
 bool eventually(const std::function<bool()>& condition) {
   const auto end = std::chrono::steady_clock::now() + kPatience;

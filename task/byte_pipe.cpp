@@ -58,13 +58,6 @@ std::size_t BytePipe::read(std::span<char> buffer) {
   return count;
 }
 
-std::span<const char> BytePipe::read_block() {
-  fetch();
-  const std::span<const char> block = std::span<const char>(draining_).subspan(drained_);
-  drained_ = draining_.size();
-  return block;
-}
-
 void BytePipe::end_reading() {
   std::lock_guard lock(mutex_);
   reader_gone_ = true;

@@ -37,8 +37,6 @@ class BytePipe {
 
   // At least one byte, 0 at the end. Blocks.
   std::size_t read(std::span<char> buffer);
-  // The same without copying: all that there is, where it lies, until the next call of either.
-  std::span<const char> read_block();
   void end_reading();
 
  private:

@@ -45,29 +45,6 @@ TEST(byte_pipe, bytes_arrive_whole_and_in_order) {
   EXPECT_EQ(count, 200'000u);
 }
 
-Task<std::size_t> read_blocks(BytePipe* pipe) {
-  co_return co_await blocking_at_peers_pace([pipe] {
-    std::size_t bytes = 0;
-    std::array<char, 1000> some;
-    while (const std::size_t got = pipe->read(some)) {
-      bytes += got;
-      for (auto block = pipe->read_block(); !block.empty(); block = pipe->read_block()) bytes += block.size();
-    }
-    return bytes + pipe->read_block().size();
-  });
-}
-
-TEST(byte_pipe, blocks_are_what_reading_has_left) {
-  TestRuntime runtime;
-  BytePipe pipe;
-  std::size_t bytes = 0;
-  runtime.run([](BytePipe* shared, std::size_t* read) -> Task<void> {
-    const auto [nothing, all] = co_await when_all(write_numbers(shared, 200'000), read_blocks(shared));
-    *read = all;
-  }(&pipe, &bytes));
-  EXPECT_EQ(bytes, 10u * 2 + 90 * 3 + 900 * 4 + 9000 * 5 + 90'000 * 6 + 100'000 * 7);
-}
-
 TEST(byte_pipe, a_reader_that_ends_early_keeps_nobody_waiting) {
   TestRuntime runtime;
   BytePipe pipe;

@@ -2,6 +2,8 @@
 
 #include <sys/stat.h>
 
+#include <array>
+
 #include "mgr/files/inode.hpp"
 #include "mgr/image/layer_unpacker.hpp"
 #include "task/error.hpp"
@@ -10,8 +12,9 @@ namespace quoll::mgr {
 namespace {
 
 // Tars are padded behind their end: whoever sends one must find somebody who reads.
-void drain(const BlockSource& source) {
-  while (!source().empty()) {
+void drain(const ByteSource& source) {
+  std::array<char, 16 * 1024> buffer;
+  while (source(buffer) != 0) {
   }
 }
 
@@ -51,7 +54,7 @@ std::optional<PathArchive> archive_in_root(int root, const std::string& path) {
   return PathArchive{std::move(*stat), TreeArchive(std::move(place), std::move(options))};
 }
 
-bool extract_in_root(int root, const std::string& path, const ExtractOptions& options, BlockSource tar,
+bool extract_in_root(int root, const std::string& path, const ExtractOptions& options, ByteSource tar,
                      const std::stop_token& stop) {
   const std::string resolved = resolve_in_root(root, path);
   const UniqueFd place = find_in_root(root, resolved, false);
@@ -61,10 +64,10 @@ bool extract_in_root(int root, const std::string& path, const ExtractOptions& op
   }
   check_writable(resolved, options);
   bool at_end = false;
-  const BlockSource input = [&]() -> std::span<const char> {
+  const ByteSource input = [&](std::span<char> buffer) -> std::size_t {
     throw_if_stopped(stop);
-    const std::span<const char> got = at_end ? std::span<const char>() : tar();
-    at_end = got.empty();
+    const std::size_t got = at_end ? 0 : tar(buffer);
+    at_end = got == 0;
     return got;
   };
   TreeWriter writer(root, {.below = resolved.substr(1), .keep_kinds = options.keep_kinds, .owner = options.owner});
@@ -73,11 +76,6 @@ bool extract_in_root(int root, const std::string& path, const ExtractOptions& op
   writer.finish();
   drain(input);
   return true;
-}
-
-bool extract_in_root(int root, const std::string& path, const ExtractOptions& options, ByteSource tar,
-                     const std::stop_token& stop) {
-  return extract_in_root(root, path, options, blocks_of(std::move(tar)), stop);
 }
 
 }  // namespace quoll::mgr

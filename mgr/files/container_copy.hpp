@@ -39,8 +39,6 @@ struct ExtractOptions {
 // Errors:   kInvalidArgument for what is no directory, a bad archive or entry; kPermissionDenied in Docker's words
 // where
 //           the root or the mount is read-only; kResourceExhausted on a full disk.
-bool extract_in_root(int root, const std::string& path, const ExtractOptions& options, BlockSource tar,
-                     const std::stop_token& stop);
 bool extract_in_root(int root, const std::string& path, const ExtractOptions& options, ByteSource tar,
                      const std::stop_token& stop);
 

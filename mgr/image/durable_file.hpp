@@ -16,8 +16,6 @@ namespace quoll::mgr {
 
 // Fills the front of a buffer and says how many bytes; 0 is the end. What it throws passes through unchanged.
 using ByteSource = std::function<std::size_t(std::span<char>)>;
-// The next bytes where they lie, valid until the next call; none is the end. What it throws passes through unchanged.
-using BlockSource = std::function<std::span<const char>()>;
 
 UniqueFd open_file(const std::filesystem::path& path, int flags, unsigned mode = 0600);
 

@@ -16,7 +16,7 @@ namespace quoll::mgr {
 
 namespace {
 
-constexpr std::size_t kReadSize = 128 * 1024;
+constexpr std::size_t kReadSize = 256 * 1024;  // as much as an upload has ready at one time
 
 // Pins this thread to the C locale. In it the library hands pax names over byte for byte (with a warning that is not an
 // error); in a UTF-8 locale it would compose accents, so that an unpacked file gets another name than the archive says.
@@ -93,14 +93,10 @@ TarEntry read_header(struct archive_entry* raw) {
 
 }  // namespace
 
-BlockSource blocks_of(ByteSource source) {
-  auto buffer = std::make_shared<std::vector<char>>(kReadSize);
-  return [source = std::move(source), buffer = std::move(buffer)] {
-    return std::span<const char>(buffer->data(), source(*buffer));
-  };
-}
-
-ArchiveHandle::ArchiveHandle(BlockSource source) : archive_(archive_read_new()), source_(std::move(source)) {
+ArchiveHandle::ArchiveHandle(ByteSource source)
+    : archive_(archive_read_new()),
+      source_(std::move(source)),
+      input_(std::make_unique_for_overwrite<char[]>(kReadSize)) {
   if (archive_ == nullptr) throw Error(ErrorClass::kResourceExhausted, "read archive: out of memory");
 }
 
@@ -109,9 +105,8 @@ ArchiveHandle::~ArchiveHandle() { archive_read_free(archive_); }
 long ArchiveHandle::read_callback(struct archive* archive, void* self, const void** buffer) {
   auto& handle = *static_cast<ArchiveHandle*>(self);
   try {
-    const std::span<const char> block = handle.source_();
-    *buffer = block.data();
-    return static_cast<long>(block.size());
+    *buffer = handle.input_.get();
+    return static_cast<long>(handle.source_({handle.input_.get(), kReadSize}));
   } catch (...) {
     // An exception must not cross the C library's frames: fail() rethrows it on our side of them.
     handle.source_failure_ = std::current_exception();
@@ -132,7 +127,7 @@ void ArchiveHandle::fail() {
               "read archive: " + text_or_empty(archive_error_string(archive_)));
 }
 
-AnyDecompressor::AnyDecompressor(ByteSource source) : handle_(blocks_of(std::move(source))) {
+AnyDecompressor::AnyDecompressor(ByteSource source) : handle_(std::move(source)) {
   struct archive* raw = handle_.get();
   archive_read_support_filter_gzip(raw);
   archive_read_support_filter_zstd(raw);
@@ -170,10 +165,7 @@ std::size_t AnyDecompressor::read(std::span<char> buffer) {
   return count;
 }
 
-TarReader::TarReader(ByteSource source, OuterCompression compression)
-    : TarReader(blocks_of(std::move(source)), compression) {}
-
-TarReader::TarReader(BlockSource source, OuterCompression compression) : handle_(std::move(source)) {
+TarReader::TarReader(ByteSource source, OuterCompression compression) : handle_(std::move(source)) {
   struct archive* raw = handle_.get();
   if (compression == OuterCompression::kAny) {
     archive_read_support_filter_gzip(raw);

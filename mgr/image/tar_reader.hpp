@@ -39,13 +39,10 @@ struct TarBlock {
   std::int64_t offset = 0;      // in the entry; gaps are holes of a sparse file
 };
 
-// A source's bytes by way of a buffer of its own.
-BlockSource blocks_of(ByteSource source);
-
-// The library's handle and the exception of the source that broke it.
+// The library's handle, its input, and the exception of the source that broke it.
 class ArchiveHandle {
  public:
-  explicit ArchiveHandle(BlockSource source);
+  explicit ArchiveHandle(ByteSource source);
   ArchiveHandle(const ArchiveHandle&) = delete;
   ArchiveHandle& operator=(const ArchiveHandle&) = delete;
   ~ArchiveHandle();
@@ -60,7 +57,8 @@ class ArchiveHandle {
   static long read_callback(struct archive* archive, void* self, const void** buffer);
 
   struct archive* archive_;
-  BlockSource source_;
+  ByteSource source_;
+  std::unique_ptr<char[]> input_;
   std::exception_ptr source_failure_;
 };
 
@@ -90,8 +88,6 @@ class AnyDecompressor {
 class TarReader {
  public:
   TarReader(ByteSource source, OuterCompression compression);
-  // Without copying: the blocks of an entry's content are as large as those of the source.
-  TarReader(BlockSource source, OuterCompression compression);
 
   // Goes on to the next entry, skipping what is left of this one. False at the end.
   bool next();
