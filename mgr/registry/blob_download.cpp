@@ -5,6 +5,7 @@
 #include <chrono>
 
 #include "mgr/image/digest.hpp"
+#include "mgr/registry/registry_error.hpp"
 #include "task/error.hpp"
 #include "task/timer.hpp"
 

@@ -16,39 +16,10 @@ namespace quoll::mgr {
 
 namespace {
 
-constexpr std::size_t kManifestMax = 4 * 1024 * 1024;  // Docker's bound
 constexpr std::size_t kShortId = 12;
 constexpr auto kCleanUpTimeout = std::chrono::minutes(5);
 
 std::string short_id(const std::string& digest) { return digest_hex(digest).substr(0, kShortId); }
-
-std::string wanted(const Reference& reference) { return reference.digest.empty() ? reference.tag : reference.digest; }
-
-// The sentences that Docker's users know.
-Error manifest_error(const Reference& reference, const Error& error) {
-  switch (error.error_class()) {
-    case ErrorClass::kNotFound:
-      return Error(ErrorClass::kNotFound, "manifest for " + reference.familiar() + " not found: " + error.message());
-    case ErrorClass::kPermissionDenied:
-      return Error(ErrorClass::kNotFound,
-                   "pull access denied for " + reference.familiar_name() +
-                       ", repository does not exist or may require 'docker login': " + error.message());
-    default:
-      return error;
-  }
-}
-
-task::Task<Manifest> fetch_manifest(RegistrySession& session, std::string name, std::string expected_digest) {
-  http::HeaderList accept{{"Accept", accepted_manifests()}};
-  RegistryAnswer answer = co_await session.get(session.url("manifests/" + name), std::move(accept));
-  if (answer.status() != 200) throw co_await registry_error(std::move(answer));
-  const std::string type(answer.header("Content-Type"));
-  Manifest manifest = parse_manifest(co_await answer.text(kManifestMax), type);
-  if (!expected_digest.empty() && manifest.digest != expected_digest) {
-    throw Error(ErrorClass::kInvalidArgument, "manifest verification failed for digest " + expected_digest);
-  }
-  co_return manifest;
-}
 
 // What the pull holds on to, and gives back at its end however it ends.
 struct Holdings {
@@ -110,7 +81,7 @@ task::Task<std::optional<PulledImage>> ImagePull::known_already() {
                               endpoint.mirror ? RegistryCredentials{} : request_.credentials);
       http::HeaderList accept{{"Accept", accepted_manifests()}};
       const RegistryAnswer answer =
-          co_await session.head(session.url("manifests/" + wanted(reference)), std::move(accept));
+          co_await session.head(session.url("manifests/" + wanted_manifest(reference)), std::move(accept));
       const std::string digest(answer.header("Docker-Content-Digest"));
       if (answer.status() != 200 || !is_sha256_digest(digest)) continue;
       Reference pinned = reference;
@@ -120,7 +91,7 @@ task::Task<std::optional<PulledImage>> ImagePull::known_already() {
       if (!image || image->os != platform().os || image->architecture != platform().architecture)
         co_return std::nullopt;
       if (!reference.tag.empty()) {
-        progress_.message("Pulling from " + reference.path, wanted(reference));
+        progress_.message("Pulling from " + reference.path, wanted_manifest(reference));
         co_await task::blocking([&] {
           const std::string tag = reference.familiar();
           const std::optional<Image> tagged = local(tag);
@@ -180,7 +151,7 @@ task::Task<PulledImage> ImagePull::pull(FoundManifest found) {
   RegistrySession& session = *found.session;
   Manifest manifest = std::move(found.manifest);
   const std::string digest = manifest.digest;
-  progress_.message("Pulling from " + request_.reference.path, wanted(request_.reference));
+  progress_.message("Pulling from " + request_.reference.path, wanted_manifest(request_.reference));
   for (int depth = 0; manifest.is_index; ++depth) {
     if (depth > kIndexDepthMax) throw Error(ErrorClass::kInvalidArgument, "manifest: indexes nested too deeply");
     const std::string chosen = choose_platform(manifest.manifests, platform()).digest;
@@ -285,26 +256,6 @@ std::int64_t ImagePull::unpack_stored(const LayerFetch& layer, const std::stop_t
 }
 
 }  // namespace
-
-task::Task<FoundManifest> find_manifest(RegistryHosts& hosts, Reference reference, RegistryCredentials credentials,
-                                        std::string actions) {
-  std::optional<Error> failure;
-  for (RegistryEndpoint& endpoint : hosts.endpoints(reference.domain, true)) {
-    const bool mirror = endpoint.mirror;
-    try {
-      FoundManifest found;
-      // A mirror is somebody else's: it gets no credentials that were meant for the registry.
-      found.session = std::make_unique<RegistrySession>(hosts, std::move(endpoint), reference.path, actions,
-                                                        mirror ? RegistryCredentials{} : credentials);
-      found.manifest = co_await fetch_manifest(*found.session, wanted(reference), reference.digest);
-      co_return found;
-    } catch (const Error& error) {
-      failure = manifest_error(reference, error);
-      if (!mirror && error.error_class() != ErrorClass::kUnavailable) break;
-    }
-  }
-  throw *failure;
-}
 
 task::Task<PulledImage> pull_image(PullMeans means, PullRequest request, Progress& progress) {
   ImagePull pull(means, std::move(request), progress);

@@ -8,11 +8,10 @@
 #include "mgr/image/image_store.hpp"
 #include "mgr/image/reference.hpp"
 #include "mgr/registry/blob_turns.hpp"
+#include "mgr/registry/manifest_fetch.hpp"
 #include "mgr/registry/progress.hpp"
 #include "mgr/registry/registry_auth.hpp"
 #include "mgr/registry/registry_hosts.hpp"
-#include "mgr/registry/registry_manifest.hpp"
-#include "mgr/registry/registry_session.hpp"
 #include "task/blocking.hpp"
 #include "task/mutex.hpp"
 #include "task/task.hpp"
@@ -48,13 +47,5 @@ struct PulledImage {
 // Cancel: nothing of it remains, but for layers that another pull shares.
 // Errors: those of Docker's pull. kNotFound "manifest for x:y not found: ...", "pull access denied for x, ...".
 task::Task<PulledImage> pull_image(PullMeans means, PullRequest request, Progress& progress);
-
-// The manifest that a reference names, from the first endpoint that has it, and the session to go on with.
-struct FoundManifest {
-  std::unique_ptr<RegistrySession> session;
-  Manifest manifest;
-};
-task::Task<FoundManifest> find_manifest(RegistryHosts& hosts, Reference reference, RegistryCredentials credentials,
-                                        std::string actions);
 
 }  // namespace quoll::mgr

@@ -12,6 +12,7 @@
 #include "mgr/image/digest.hpp"
 #include "mgr/image/durable_file.hpp"
 #include "mgr/image/store_pin.hpp"
+#include "mgr/registry/registry_error.hpp"
 #include "mgr/registry/registry_manifest.hpp"
 #include "mgr/registry/registry_session.hpp"
 #include "task/blocking.hpp"

@@ -6,6 +6,7 @@
 
 #include "mgr/image/image.hpp"
 #include "mgr/registry/blob_download.hpp"
+#include "mgr/registry/registry_error.hpp"
 #include "task/combine.hpp"
 #include "task/error.hpp"
 #include "task/event.hpp"

@@ -1,12 +1,10 @@
 #include "mgr/registry/registry_session.hpp"
 
 #include <algorithm>
-#include <cctype>
-#include <nlohmann/json.hpp>
 
 #include "http/tls.hpp"
-#include "http/uri.hpp"
-#include "mgr/image/image.hpp"
+#include "mgr/registry/registry_authorization.hpp"
+#include "mgr/registry/registry_error.hpp"
 #include "task/blocking.hpp"
 #include "task/combine.hpp"
 #include "task/error.hpp"
@@ -16,35 +14,8 @@ namespace quoll::mgr {
 
 namespace {
 
-using nlohmann::json;
-
-constexpr std::size_t kErrorBodyMax = 64 * 1024;
-constexpr std::size_t kTokenMax = 1024 * 1024;
 constexpr std::size_t kIdleMax = 8;
 constexpr std::string_view kUserAgent = "quoll/" QUOLL_VERSION;
-
-// "Get", as Go's client names its requests in errors.
-std::string request_name(const std::string& method, const RegistryUrl& url) {
-  std::string name = method;
-  for (std::size_t i = 1; i < name.size(); ++i) {
-    name[i] = static_cast<char>(std::tolower(static_cast<unsigned char>(name[i])));
-  }
-  return name + " \"" + url.text() + "\"";
-}
-
-// "connect to h:1: Connection refused" as Go says it, which is what scripts look for.
-std::string go_words(std::string message) {
-  constexpr std::string_view kConnect = "connect to ";
-  if (message.starts_with(kConnect)) {
-    const std::size_t reason = message.rfind(": ");
-    if (reason != message.npos && reason + 2 < message.size()) {
-      message[reason + 2] = static_cast<char>(std::tolower(static_cast<unsigned char>(message[reason + 2])));
-      message.insert(reason + 2, "connect: ");
-    }
-    message.replace(0, kConnect.size(), "dial tcp ");
-  }
-  return message;
-}
 
 bool is_redirect(int status) {
   return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
@@ -94,18 +65,15 @@ RegistrySession::RegistrySession(RegistryHosts& hosts, RegistryEndpoint endpoint
     : hosts_(hosts),
       endpoint_(std::move(endpoint)),
       repository_(std::move(repository)),
-      actions_(std::move(actions)),
-      credentials_(std::move(credentials)) {
-  if (!credentials_.registry_token.empty()) authorization_ = "Bearer " + credentials_.registry_token;
-}
+      authorization_(std::make_unique<RegistryAuthorization>(
+          repository_, std::move(actions), std::move(credentials), endpoint_.insecure,
+          [this](const RegistryRequest& request, std::string authorization) {
+            return send_once(request, request.url, std::move(authorization));
+          })) {}
 
 RegistrySession::~RegistrySession() = default;
 
-void RegistrySession::also_pull_from(std::string repository) {
-  if (std::ranges::find(more_repositories_, repository) != more_repositories_.end()) return;
-  more_repositories_.push_back(std::move(repository));
-  if (credentials_.registry_token.empty()) authorization_.clear();  // the token at hand does not cover it
-}
+void RegistrySession::also_pull_from(std::string repository) { authorization_->also_pull_from(std::move(repository)); }
 
 RegistryUrl RegistrySession::base_url() const {
   RegistryUrl url = endpoint_.base;
@@ -134,10 +102,10 @@ task::Task<RegistryAnswer> RegistrySession::send(RegistryRequest request) {
   int redirects = 0;
   bool challenged = false;
   while (true) {
-    const std::string used = is_own(url) ? authorization_ : std::string();
+    const std::string used = is_own(url) ? authorization_->value() : std::string();
     RegistryAnswer answer = co_await send_once(request, url, used);
     if (answer.status() == 401 && is_own(url) && !challenged) {
-      co_await answer_challenge(request, url, std::move(answer), used);
+      co_await authorization_->answer_challenge(request, url, std::move(answer), used);
       challenged = true;
       if (request.body_producer) throw Error(ErrorClass::kUnauthenticated, "unauthorized: authentication required");
       continue;
@@ -233,139 +201,6 @@ task::Task<std::unique_ptr<http::Client>> RegistrySession::connection_to(const R
   const bool insecure = (is_own(url) && endpoint_.insecure) || hosts_.is_insecure(name);
   auto context = co_await task::blocking([&] { return hosts_.tls_context(name, insecure); });
   co_return std::make_unique<http::Client>(http::Client::tls(url.host, url.port, std::move(context), std::move(proxy)));
-}
-
-// --- Authorization ---------------------------------------------------------------------------------------------------
-
-// Leaves in authorization_ what the registry asks for, or throws what its answer says.
-task::Task<void> RegistrySession::answer_challenge(const RegistryRequest& request, const RegistryUrl& url,
-                                                   RegistryAnswer answer, std::string used) {
-  const auto challenge = parse_challenge(answer.header("WWW-Authenticate"));
-  const auto guard = co_await challenge_mutex_.lock();
-  if (authorization_ != used) co_return;  // another task has been faster
-  if (challenge && challenge->scheme == "bearer" && credentials_.registry_token.empty()) {
-    authorization_ = "Bearer " + co_await fetch_token(*challenge, url);
-    co_return;
-  }
-  if (challenge && challenge->scheme == "basic") {
-    if (credentials_.username.empty()) {
-      throw Error(ErrorClass::kUnauthenticated, request_name(request.method, url) + ": no basic auth credentials");
-    }
-    const std::string basic = basic_authorization(credentials_);
-    if (basic != used) {
-      authorization_ = basic;
-      co_return;
-    }
-  }
-  const Error error = co_await registry_error(std::move(answer));
-  throw Error(error.error_class(), request_name(request.method, url) + ": " + error.message());
-}
-
-std::string RegistrySession::scopes_query() const {
-  std::string query;
-  if (!actions_.empty()) {
-    query += "&scope=" + http::percent_encode("repository:" + repository_ + ":" + actions_);
-  }
-  for (const std::string& repository : more_repositories_) {
-    query += "&scope=" + http::percent_encode("repository:" + repository + ":pull");
-  }
-  return query;
-}
-
-task::Task<std::string> RegistrySession::fetch_token(AuthChallenge challenge, RegistryUrl for_url) {
-  const auto realm = for_url.resolve(challenge.parameter("realm"));
-  if (!realm || challenge.parameter("realm").empty()) {
-    throw Error(ErrorClass::kUnavailable, for_url.origin() + ": the registry's challenge names no token server");
-  }
-  // A password goes through no weaker connection than the registry's own.
-  if (for_url.tls && !realm->tls && !endpoint_.insecure) {
-    throw Error(ErrorClass::kUnavailable, realm->origin() + ": refused to send credentials without TLS");
-  }
-  const std::string service = "service=" + http::percent_encode(challenge.parameter("service"));
-  RegistryRequest request{.url = *realm};
-  std::string authorization;
-  if (!credentials_.identity_token.empty()) {
-    request.method = "POST";
-    request.headers.emplace_back("Content-Type", "application/x-www-form-urlencoded");
-    request.body = "grant_type=refresh_token&client_id=quoll&" + service + scopes_query() +
-                   "&refresh_token=" + http::percent_encode(credentials_.identity_token);
-  } else {
-    request.url.target += (request.url.target.find('?') == std::string::npos ? "?" : "&") + service + scopes_query();
-    if (!credentials_.username.empty()) {
-      request.url.target += "&account=" + http::percent_encode(credentials_.username);
-      authorization = basic_authorization(credentials_);
-    }
-  }
-  RegistryAnswer answer = co_await send_once(request, request.url, std::move(authorization));
-  if (answer.status() != 200) {
-    const Error error = co_await registry_error(std::move(answer));
-    throw Error(error.error_class(), request_name(request.method, *realm) + ": " + error.message());
-  }
-  const json body = parse_untrusted_json(co_await answer.text(kTokenMax), "token");
-  std::string token = json_string(body, "token");
-  if (token.empty()) token = json_string(body, "access_token");
-  if (token.empty())
-    throw Error(ErrorClass::kUnavailable,
-                realm->origin() + ": authorization server did not include a token in the response");
-  co_return token;
-}
-
-// --- Errors ----------------------------------------------------------------------------------------------------------
-
-namespace {
-
-ErrorClass class_of(int status) {
-  switch (status) {
-    case 400:
-      return ErrorClass::kInvalidArgument;
-    case 401:
-      return ErrorClass::kUnauthenticated;
-    case 403:
-      return ErrorClass::kPermissionDenied;
-    case 404:
-      return ErrorClass::kNotFound;
-    case 429:
-    case 502:
-    case 503:
-    case 504:
-      return ErrorClass::kUnavailable;
-    default:
-      return status >= 500 ? ErrorClass::kUnavailable : ErrorClass::kInternal;
-  }
-}
-
-// "code: message" of each entry, where the code is written in words: "manifest unknown: manifest unknown".
-std::string message_in(const json& body) {
-  std::string text;
-  const auto errors = body.is_object() ? body.find("errors") : body.end();
-  if (!body.is_object() || errors == body.end() || !errors->is_array()) return json_string(body, "message");
-  for (const json& entry : *errors) {
-    std::string code = json_string(entry, "code");
-    std::ranges::transform(code, code.begin(), [](char c) {
-      return c == '_' ? ' ' : static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-    });
-    const std::string message = json_string(entry, "message");
-    if (!text.empty()) text += "\n";
-    text += code + (message.empty() ? "" : ": " + message);
-  }
-  return text;
-}
-
-}  // namespace
-
-task::Task<Error> registry_error(RegistryAnswer answer) {
-  const int status = answer.status();
-  std::string message;
-  try {
-    const std::string body = co_await answer.text(kErrorBodyMax);
-    message = message_in(json::parse(body, nullptr, false));
-  } catch (const Error&) {
-    // The status says enough.
-  }
-  if (message.empty() && status == 401) message = "unauthorized: authentication required";
-  if (message.empty() && status == 404) message = "not found";
-  if (message.empty()) message = "received unexpected HTTP status: " + std::to_string(status);
-  co_return Error(class_of(status), std::move(message));
 }
 
 }  // namespace quoll::mgr

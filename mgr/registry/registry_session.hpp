@@ -13,12 +13,11 @@
 #include "http/client.hpp"
 #include "mgr/registry/registry_auth.hpp"
 #include "mgr/registry/registry_hosts.hpp"
-#include "task/error.hpp"
-#include "task/mutex.hpp"
 #include "task/task.hpp"
 
 namespace quoll::mgr {
 
+class RegistryAuthorization;
 class RegistrySession;
 
 // An answer whose head has been read, and the connection that its body comes on.
@@ -106,28 +105,15 @@ class RegistrySession {
   task::Task<RegistryAnswer> exchange(const RegistryRequest& request, const RegistryUrl& url,
                                       std::string authorization);
   task::Task<std::unique_ptr<http::Client>> connection_to(const RegistryUrl& url);
-  task::Task<void> answer_challenge(const RegistryRequest& request, const RegistryUrl& url, RegistryAnswer answer,
-                                    std::string used);
-  task::Task<std::string> fetch_token(AuthChallenge challenge, RegistryUrl for_url);
-  std::string scopes_query() const;
   bool is_own(const RegistryUrl& url) const;
 
   RegistryHosts& hosts_;
   const RegistryEndpoint endpoint_;
   const std::string repository_;
-  const std::string actions_;
-  const RegistryCredentials credentials_;
 
   // The worker's thread only.
-  std::vector<std::string> more_repositories_;
-  std::string authorization_;
+  std::unique_ptr<RegistryAuthorization> authorization_;
   std::vector<Idle> idle_;
-  task::Mutex challenge_mutex_;  // one asks for a token, the others wait for it
 };
-
-// The error that an answer's status and body tell of: the registry's own words, "manifest unknown: manifest unknown".
-//
-// Errors: none; what it returns is to be thrown.
-task::Task<Error> registry_error(RegistryAnswer answer);
 
 }  // namespace quoll::mgr
