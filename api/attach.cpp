@@ -63,7 +63,7 @@ std::unique_ptr<mgr::LogFollower> follower_of(Api& api, const mgr::Container& co
   mgr::LogFilter filter;
   filter.stdout_wanted = wish.output;
   filter.stderr_wanted = wish.error_output;
-  return api.containers.logs(container, filter, follow);
+  return api.containers.logs(container, filter, follow, wish.raw);
 }
 
 Task<void> stream_to(Api& api, ClientStream& client, std::shared_ptr<mgr::Container> container, AttachWish wish) {
@@ -110,7 +110,10 @@ Task<void> attach_websocket(Api& api, Request& request, Response& response) {
   const auto config = container->config();
   AttachWish wish = wish_of(request, *config);
   wish.raw = true;
-  if (wish.logs) throw Error(ErrorClass::kNotImplemented, "logs over a WebSocket are not supported yet");
+  if (is_before(request, 42)) {  // all streams, whatever was asked for
+    wish.input = config->open_stdin;
+    wish.output = wish.error_output = true;
+  }
   require_attachable(*container, wish);
   const http::HijackedStream hijacked = co_await WebSocketStream::accept(request, response);
   api.containers.publish(*container, "attach");

@@ -24,6 +24,8 @@ namespace {
 
 using mgr::ContainerSnapshot;
 
+constexpr std::size_t kEmptyBodyBytesMax = 7;  // "{}" and "null" of clients that always send something
+
 std::optional<int> query_number(const Request& request, std::string_view name) {
   const std::optional<std::string> text = request.query(name);
   if (!text || text->empty()) return std::nullopt;
@@ -123,7 +125,7 @@ class Selection {
                   "name", "network", "publish", "status", "volume"}),
         limit_(query_number(request, "limit").value_or(0)),
         all_(request.query_flag("all") || limit_ > 0 || filters_.has("status") || filters_.has("exited") ||
-             filters_.has("before") || filters_.has("since")) {
+             filters_.has("before") || filters_.has("since") || request.query("before") || request.query("since")) {
     for (const char* filter : {"expose", "publish"}) {
       for (const std::string& ports : filters_.values(filter)) parse_ports(filter, ports);
     }
@@ -131,10 +133,8 @@ class Selection {
     check_words(filters_, "health", {"none", "starting", "healthy", "unhealthy"});
     for (const std::string& code : filters_.values("exited")) check_exit_code(code);
     is_task_ = filters_.flag("is-task").value_or(false);
-    for (const std::string& other : filters_.values("before"))
-      before_ns_ = api.containers.find(other)->snapshot().created_ns;
-    for (const std::string& other : filters_.values("since"))
-      since_ns_ = api.containers.find(other)->snapshot().created_ns;
+    before_ns_ = created_ns(api, request, "before");
+    since_ns_ = created_ns(api, request, "since");
   }
 
   bool has(const ContainerSnapshot& container) const {
@@ -162,6 +162,14 @@ class Selection {
   bool full(std::size_t count) const { return limit_ > 0 && count >= static_cast<std::size_t>(limit_); }
 
  private:
+  // Of the container that the filter, or the parameter of old clients, names.
+  std::optional<std::int64_t> created_ns(const Api& api, const Request& request, const char* key) const {
+    std::string named = request.query(key).value_or("");
+    if (filters_.has(key)) named = *filters_.values(key).rbegin();
+    if (named.empty()) return std::nullopt;
+    return api.containers.find(named)->snapshot().created_ns;
+  }
+
   const Filters filters_;
   const int limit_;
   const bool all_;
@@ -242,6 +250,14 @@ Task<void> inspect_container(Api& api, Request& request, Response& response) {
 }
 
 Task<void> start_container(Api& api, Request& request, Response& response) {
+  const std::string body = co_await request.read_body_all(kJsonBodyBytesMax);
+  if (body.size() > kEmptyBodyBytesMax) {
+    throw Error(ErrorClass::kInvalidArgument,
+                "starting container with non-empty request body was deprecated since API v1.22 and removed in v1.24");
+  }
+  if (!request.query("checkpoint").value_or("").empty()) {
+    throw Error(ErrorClass::kNotImplemented, "checkpoints are not supported yet");
+  }
   co_await api.containers.start(named_container(api, request));
   co_await response.send_empty(204);
 }

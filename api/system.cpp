@@ -171,6 +171,8 @@ json info_json(const Api& api) {
       {"ContainerdCommit", {{"ID", ""}}},
       {"RuncCommit", {{"ID", ""}}},
       {"InitCommit", {{"ID", ""}}},
+      {"FirewallBackend", {{"Driver", "nftables"}}},
+      {"CDISpecDirs", json::array()},
       {"SecurityOptions", json::array({"name=seccomp,profile=builtin"})},
       {"Warnings", api.facts.warnings}};
 }

@@ -186,10 +186,11 @@ std::vector<ContainerSnapshot> ContainerManager::list() const {
   return snapshots;
 }
 
-std::unique_ptr<LogFollower> ContainerManager::logs(const Container& container, const LogFilter& filter, bool follow) {
+std::unique_ptr<LogFollower> ContainerManager::logs(const Container& container, const LogFilter& filter, bool follow,
+                                                    bool raw) {
   const bool running = is_running(container.state().status);
   return std::make_unique<LogFollower>(container.log(), log_watcher_, filter,
-                                       container.config()->tty ? LogFraming::kRaw : LogFraming::kMultiplexed,
+                                       raw || container.config()->tty ? LogFraming::kRaw : LogFraming::kMultiplexed,
                                        follow && running);
 }
 

@@ -136,8 +136,10 @@ class ContainerManager {
 
   const RuntimePrograms& programs() const { return options_.programs; }
 
+  // Framed unless the container has a terminal; `raw`: never.
+  //
   // REQUIRES: container.log() is not null.
-  std::unique_ptr<LogFollower> logs(const Container& container, const LogFilter& filter, bool follow);
+  std::unique_ptr<LogFollower> logs(const Container& container, const LogFilter& filter, bool follow, bool raw = false);
 
  private:
   struct Bundle;

@@ -115,6 +115,24 @@ def test_updates_and_stops(daemon):
     assert containers.state(daemon, container)["ExitCode"] == 6
 
 
+def test_a_start_takes_neither_a_configuration_nor_a_checkpoint(daemon):
+    container = create(daemon)
+    path = f"/containers/{container}/start"
+    assert "non-empty request body" in daemon.http.post(path, json={"Privileged": True}).expect(400).json()["message"]
+    assert daemon.http.post(f"{path}?checkpoint=one").expect(501).json() == {"message": "checkpoints are not supported yet"}
+    daemon.http.post(path, json={}).expect(204)
+
+
+def test_a_list_since_and_before_a_container(daemon):
+    for name in ("one", "two", "three"):
+        create(daemon, name=name)
+
+    def names(query):
+        return [row["Names"][0] for row in daemon.http.get(f"/v1.24/containers/json?{query}").expect(200).json()]
+    assert (names("since=one"), names("before=two"), names("since=one&before=three")) == (["/three", "/two"], ["/one"], ["/two"])
+    daemon.http.get("/v1.24/containers/json?since=nobody").expect(404)
+
+
 def test_a_wait_before_1_30_knows_no_condition_and_answers_at_the_end(daemon):
     container = create(daemon, "exit 4")
     done = daemon.http.post(f"/v1.29/containers/{container}/wait?condition=no-such").expect(200).json()
