@@ -79,9 +79,8 @@ Task<void> load_images(Api& api, Request& request, Response& response) {
   }
   const auto platform = platforms.empty() ? std::nullopt : std::optional(platforms.front());
   mgr::LoadResult loaded;
-  co_await request.consume_body([&](const mgr::ByteSource& tar, const std::stop_token& stop) {
-    loaded = api.images.load(tar, stop, platform);
-  });
+  co_await request.consume_body(
+      [&](const mgr::ByteSource& tar, const std::stop_token& stop) { loaded = api.images.load(tar, stop, platform); });
   std::string lines;
   for (const std::string& message : loaded.messages) lines += to_text({{"stream", message + "\n"}});
   co_await response.send(lines, "application/json");

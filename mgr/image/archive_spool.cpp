@@ -19,6 +19,7 @@ namespace {
 
 constexpr int kLinksMax = 16;
 constexpr std::size_t kHoleChunk = 64 * 1024;
+constexpr std::int64_t kGrowthStep = 1024 * 1024;
 
 std::string archive_name(const std::string& path) {
   auto clean = clean_archive_path(path);
@@ -39,12 +40,14 @@ void write_hole(int fd, Sha256& digest, std::int64_t length, const std::stop_tok
   }
 }
 
-SpooledFile spool_file(TarReader& reader, std::filesystem::path path, const std::stop_token& stop) {
+SpooledFile spool_file(TarReader& reader, std::filesystem::path path, const std::stop_token& stop,
+                       const SpoolNotices& notices) {
   const std::string& name = reader.entry().path;
   const UniqueFd fd = open_file(path, O_WRONLY | O_CREAT | O_EXCL, 0600);
   Sha256 digest;
   TarBlock block;
   std::int64_t end = 0;
+  std::int64_t told = 0;
   while (reader.read_block(block)) {
     throw_if_stopped(stop);
     if (block.offset > end) write_hole(fd.get(), digest, block.offset - end, stop, name);
@@ -52,6 +55,7 @@ SpooledFile spool_file(TarReader& reader, std::filesystem::path path, const std:
     digest.update(block.bytes);
     start_writeback(fd.get(), end, block.offset + static_cast<std::int64_t>(block.bytes.size()));
     end = block.offset + static_cast<std::int64_t>(block.bytes.size());
+    if (notices.on_growth && end - told >= kGrowthStep) notices.on_growth(path, told = end, reader.entry().size);
   }
   if (reader.entry().size > end) write_hole(fd.get(), digest, reader.entry().size - end, stop, name);
   return {std::move(path), std::max(end, reader.entry().size), digest.finish_digest()};
@@ -60,7 +64,7 @@ SpooledFile spool_file(TarReader& reader, std::filesystem::path path, const std:
 }  // namespace
 
 ArchiveSpool spool_archive(ByteSource source, const std::filesystem::path& directory, std::stop_token stop,
-                           const FileNotice& on_file) {
+                           const SpoolNotices& notices) {
   ArchiveSpool spool;
   bool at_end = false;
   const ByteSource input = [&](std::span<char> buffer) -> std::size_t {
@@ -79,10 +83,10 @@ ArchiveSpool spool_archive(ByteSource source, const std::filesystem::path& direc
     const std::string name = archive_name(entry.path);
     switch (entry.type) {
       case TarEntryType::kFile: {
-        SpooledFile file = spool_file(reader, directory / std::to_string(count), stop);
+        SpooledFile file = spool_file(reader, directory / std::to_string(count), stop, notices);
         spool.links_.erase(name);
         if (const auto old = spool.files_.find(name); old != spool.files_.end()) ::unlink(old->second.path.c_str());
-        if (on_file) on_file(file);
+        if (notices.on_file) notices.on_file(file);
         spool.files_.insert_or_assign(name, std::move(file));
         break;
       }

@@ -20,8 +20,13 @@ struct SpooledFile {
   std::string digest;  // of those bytes
 };
 
-// Told of each file that is complete. Another of the same name may come later and replace it.
-using FileNotice = std::function<void(const SpooledFile&)>;
+// What is told while an archive is spooled.
+struct SpoolNotices {
+  // So much of a file of so many bytes has been written; now and then, for large ones.
+  std::function<void(const std::filesystem::path&, std::int64_t written, std::int64_t size)> on_growth;
+  // A file is complete. Another of the same name may come later and replace it.
+  std::function<void(const SpooledFile&)> on_file;
+};
 
 // An archive cannot be sought in, and its manifest may come last: so every regular file is kept until the manifest says
 // which are needed.
@@ -36,7 +41,7 @@ class ArchiveSpool {
   const SpooledFile* find(std::string_view name) const;
 
  private:
-  friend ArchiveSpool spool_archive(ByteSource, const std::filesystem::path&, std::stop_token, const FileNotice&);
+  friend ArchiveSpool spool_archive(ByteSource, const std::filesystem::path&, std::stop_token, const SpoolNotices&);
 
   std::map<std::string, SpooledFile, std::less<>> files_;
   std::map<std::string, std::string, std::less<>> links_;
@@ -47,6 +52,6 @@ class ArchiveSpool {
 // Cancel:   kCancelled. Errors: kInvalidArgument for garbage or a truncated stream; kResourceExhausted; what `source`
 //           throws. The caller drops the directory.
 ArchiveSpool spool_archive(ByteSource source, const std::filesystem::path& directory, std::stop_token stop,
-                           const FileNotice& on_file = {});
+                           const SpoolNotices& notices = {});
 
 }  // namespace quoll::mgr

@@ -11,6 +11,7 @@ namespace quoll::mgr {
 
 EarlyUnpacker::~EarlyUnpacker() {
   stop_.request_stop();
+  drop();
   {
     const std::lock_guard lock(mutex_);
     waiting_.clear();
@@ -19,12 +20,36 @@ EarlyUnpacker::~EarlyUnpacker() {
   more_.notify_all();
 }
 
+void EarlyUnpacker::grow(const std::filesystem::path& path, std::int64_t written) {
+  if (!growing_) {
+    growing_ = std::make_shared<GrowingFile>(path);
+    growing_->grown_to(written);
+    if (looks_like_layer(path)) start(growing_);
+  }
+  growing_->grown_to(written);
+}
+
 void EarlyUnpacker::add(const SpooledFile& file) {
-  if (!looks_like_layer(file.path)) return;
+  if (growing_) {
+    growing_->complete(file.size, file.digest);
+    growing_.reset();
+  } else if (looks_like_layer(file.path)) {
+    const auto whole = std::make_shared<GrowingFile>(file.path);
+    whole->complete(file.size, file.digest);
+    start(whole);
+  }
+}
+
+void EarlyUnpacker::drop() {
+  if (growing_) growing_->break_off();
+  growing_.reset();
+}
+
+void EarlyUnpacker::start(std::shared_ptr<GrowingFile> file) {
   std::size_t waiting = 0;
   {
     const std::lock_guard lock(mutex_);
-    waiting_.push_back(file);
+    waiting_.push_back(std::move(file));
     waiting = waiting_.size();
   }
   more_.notify_one();
@@ -42,20 +67,24 @@ void EarlyUnpacker::work_off() {
   while (true) {
     more_.wait(lock, [this] { return complete_ || !waiting_.empty(); });
     if (waiting_.empty()) return;
-    const SpooledFile file = std::move(waiting_.front());
+    const std::shared_ptr<GrowingFile> file = std::move(waiting_.front());
     waiting_.pop_front();
     const auto directory = work_ / ("early-" + std::to_string(++count_));
     lock.unlock();
-    unpack(file, directory);
+    unpack(*file, directory);
     lock.lock();
   }
 }
 
-void EarlyUnpacker::unpack(const SpooledFile& file, const std::filesystem::path& directory) {
+void EarlyUnpacker::unpack(GrowingFile& file, const std::filesystem::path& directory) {
   try {
-    LayerContent content = unpack_blob(file.path, file.digest, directory, stop_.get_token());
+    LayerContent content = unpack_stream(
+        compression_of(file.path()), [&file](std::span<char> buffer) { return file.read(buffer); }, directory,
+        stop_.get_token());
+    const std::string digest = file.digest();
+    if (content.diff_id.empty()) content.diff_id = digest;
     const std::lock_guard lock(mutex_);
-    if (done_.emplace(file.digest, EarlyLayer{directory, std::move(content)}).second) return;
+    if (done_.emplace(digest, EarlyLayer{directory, std::move(content)}).second) return;
   } catch (const std::exception&) {
     // No layer, no room, or no longer wanted.
   }

@@ -9,7 +9,6 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
-#include "mgr/image/decompressor.hpp"
 #include "mgr/image/durable_file.hpp"
 #include "task/error.hpp"
 
@@ -71,11 +70,21 @@ void check_diff_id(const std::string& expected, const std::string& actual) {
 LayerContent unpack_blob(const std::filesystem::path& blob, const std::string& blob_digest,
                          const std::filesystem::path& directory, std::stop_token stop, std::int64_t plain_bytes_max) {
   const UniqueFd file = open_file(blob, O_RDONLY);
+  LayerContent content = unpack_stream(compression_of(file.get()), file_source(file.get(), blob_digest), directory,
+                                       std::move(stop), plain_bytes_max);
+  if (content.diff_id.empty()) content.diff_id = blob_digest;
+  return content;
+}
+
+LayerContent unpack_stream(Compression compression, ByteSource blob, const std::filesystem::path& directory,
+                           std::stop_token stop, std::int64_t plain_bytes_max) {
   const UniqueFd root = make_layer_directory(directory);
-  if (compression_of(file.get()) == Compression::kNone) {
-    return {blob_digest, unpack_plain_layer(file_source(file.get(), blob_digest), root.get(), std::move(stop))};
-  }
-  return unpack_layer(file_source(file.get(), blob_digest), root.get(), std::move(stop), plain_bytes_max);
+  if (compression == Compression::kNone) return {"", unpack_plain_layer(std::move(blob), root.get(), std::move(stop))};
+  return unpack_layer(std::move(blob), root.get(), std::move(stop), plain_bytes_max);
+}
+
+Compression compression_of(const std::filesystem::path& file) {
+  return compression_of(open_file(file, O_RDONLY).get());
 }
 
 bool looks_like_layer(const std::filesystem::path& file) {

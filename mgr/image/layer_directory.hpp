@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "mgr/image/decompressor.hpp"
 #include "mgr/image/layer_unpacker.hpp"
 #include "mgr/image/store_layout.hpp"
 #include "task/unique_fd.hpp"
@@ -33,6 +34,13 @@ void check_diff_id(const std::string& expected, const std::string& actual);
 LayerContent unpack_blob(const std::filesystem::path& blob, const std::string& blob_digest,
                          const std::filesystem::path& directory, std::stop_token stop,
                          std::int64_t plain_bytes_max = 0);
+
+// The same for bytes from anywhere, whose compression is known. The diff id of a plain tar is left empty.
+LayerContent unpack_stream(Compression compression, ByteSource blob, const std::filesystem::path& directory,
+                           std::stop_token stop, std::int64_t plain_bytes_max = 0);
+
+// What a file begins as. Errors: what the file system says.
+Compression compression_of(const std::filesystem::path& file);
 
 // Whether a file begins as layers do: compressed, or as a tar.
 bool looks_like_layer(const std::filesystem::path& file);

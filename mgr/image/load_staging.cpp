@@ -2,6 +2,9 @@
 
 #include <fcntl.h>
 
+#include <set>
+#include <system_error>
+
 #include "mgr/image/layer_directory.hpp"
 #include "mgr/image/layer_unpacker.hpp"
 #include "mgr/image/manifest.hpp"
@@ -15,6 +18,31 @@ namespace {
   throw Error(error.error_class(), "layer " + layer.diff_id + ": " + error.message());
 }
 
+// The sizes of the blobs in the store, looked at when first asked for.
+class StoredSizes {
+ public:
+  explicit StoredSizes(std::filesystem::path blobs) : blobs_(std::move(blobs)) {}
+
+  bool has(std::int64_t size) {
+    if (!read_) read();
+    return sizes_.contains(size);
+  }
+
+ private:
+  void read() {
+    read_ = true;
+    std::error_code error;
+    for (const auto& entry : std::filesystem::directory_iterator(blobs_, error)) {
+      const auto size = entry.file_size(error);
+      if (!error) sizes_.insert(static_cast<std::int64_t>(size));
+    }
+  }
+
+  const std::filesystem::path blobs_;
+  bool read_ = false;
+  std::set<std::int64_t> sizes_;
+};
+
 }  // namespace
 
 LoadStaging::LoadStaging(const StoreLayout& layout, std::stop_token stop)
@@ -22,10 +50,20 @@ LoadStaging::LoadStaging(const StoreLayout& layout, std::stop_token stop)
 
 void LoadStaging::read(ByteSource source, const Platform& platform) {
   EarlyUnpacker unpacker(layer_work_.path(), stop_);
-  const ArchiveSpool spool = spool_archive(std::move(source), blob_work_.path(), stop_, [&](const SpooledFile& file) {
-    // What the store has as a blob it mostly has unpacked too.
-    if (!path_exists(layout_.blob(file.digest))) unpacker.add(file);
-  });
+  StoredSizes stored(layout_.blobs);
+  SpoolNotices notices;
+  // What the store has as a blob it mostly has unpacked too. Before the digest is known, the size must do.
+  notices.on_growth = [&](const std::filesystem::path& path, std::int64_t written, std::int64_t size) {
+    if (!stored.has(size)) unpacker.grow(path, written);
+  };
+  notices.on_file = [&](const SpooledFile& file) {
+    if (path_exists(layout_.blob(file.digest))) {
+      unpacker.drop();
+    } else {
+      unpacker.add(file);
+    }
+  };
+  const ArchiveSpool spool = spool_archive(std::move(source), blob_work_.path(), stop_, notices);
   early_layers_ = unpacker.finish();
   throw_if_stopped(stop_);
   for (const ArchiveImage& image : read_archive_images(spool, platform)) add_image(image);
