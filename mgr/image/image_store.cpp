@@ -1,9 +1,5 @@
 #include "mgr/image/image_store.hpp"
 
-#include <fcntl.h>
-#include <sys/file.h>
-#include <sys/stat.h>
-
 #include <algorithm>
 #include <cerrno>
 #include <ctime>
@@ -11,107 +7,11 @@
 
 #include "mgr/event/event_bus.hpp"
 #include "mgr/image/durable_file.hpp"
-#include "mgr/image/image_hold.hpp"
 #include "mgr/image/layer_directory.hpp"
-#include "mgr/image/load_staging.hpp"
 #include "mgr/image/remove_tree.hpp"
 #include "task/error.hpp"
 
 namespace quoll::mgr {
-
-namespace {
-
-constexpr std::size_t kIndexMax = 256 * 1024 * 1024;
-
-// Nobody but the owner: layers hold programs that are setuid on this very host.
-void make_private_directory(const std::filesystem::path& path) {
-  std::error_code error;
-  std::filesystem::create_directories(path.parent_path(), error);
-  if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) throw system_error(errno, "create " + path.string());
-}
-
-std::vector<std::string> entries_of(const std::filesystem::path& directory) {
-  std::vector<std::string> names;
-  std::error_code error;
-  for (std::filesystem::directory_iterator each(directory, error), end; !error && each != end; each.increment(error)) {
-    names.push_back(each->path().filename());
-  }
-  if (error) throw system_error(error.value(), "list " + directory.string());
-  return names;
-}
-
-void remove_all(const std::vector<std::filesystem::path>& paths) {
-  // What cannot be removed now lies in a work directory, which the next start empties.
-  for (const auto& path : paths) remove_tree(path);
-}
-
-}  // namespace
-
-ImageStore::ImageStore(std::filesystem::path root, ImageStoreOptions options)
-    : layout_(root), options_(std::move(options)) {
-  for (const auto& directory : {layout_.images, layout_.images / "blobs", layout_.blobs, layout_.images_work,
-                                layout_.layers, layout_.layers_work}) {
-    make_private_directory(directory);
-  }
-  lock_ = open_file(layout_.images / "lock", O_RDWR | O_CREAT);
-  if (::flock(lock_.get(), LOCK_EX | LOCK_NB) != 0) {
-    throw Error(ErrorClass::kUnavailable, "image store " + layout_.images.string() + " is in use by another process");
-  }
-  for (const auto& work : {layout_.images_work, layout_.layers_work}) {
-    for (const std::string& name : entries_of(work)) remove_tree(work / name);
-  }
-  if (!path_exists(layout_.images / "oci-layout")) {
-    replace_file(layout_.images / "oci-layout", layout_.images_work / "oci-layout",
-                 R"({"imageLayoutVersion":"1.0.0"})");
-  }
-  open_index();
-  sweep_strays();
-}
-
-ImageStore::~ImageStore() {
-  try {
-    flush_layers();
-  } catch (const std::exception&) {
-    // The next start sees to those that stay noted.
-  }
-}
-
-void ImageStore::open_index() {
-  if (!path_exists(layout_.index)) return;
-  index_ = ImageIndex::from_json(read_file(layout_.index, kIndexMax));
-  restore_layers();
-  for (const auto& [id, record] : index_.images) {
-    if (auto facts = read_facts(id, record)) facts_.emplace(id, std::move(facts));
-  }
-}
-
-// nullptr when something of the image is missing or wrong.
-std::shared_ptr<const Image> ImageStore::read_facts(const std::string& id, const ImageRecord& record) const try {
-  auto image = std::make_shared<Image>(parse_image_config(read_file(layout_.blob(id), kMetadataMax)));
-  if (image->id != id || image->chain_ids.size() != record.layers.size()) return nullptr;
-  for (const LayerRecord& layer : record.layers) {
-    if (!path_exists(layout_.layer(layer.chain_id) / kLayerContent)) return nullptr;
-    image->size += layer.size;
-  }
-  image->manifest = record.manifest;
-  return image;
-} catch (const Error&) {
-  return nullptr;
-}
-
-// What a crash left behind between the moving in of content and the writing of the index, or the other way round.
-void ImageStore::sweep_strays() {
-  const auto blobs = index_.used_blobs();
-  for (const std::string& name : entries_of(layout_.blobs)) {
-    if (!blobs.contains("sha256:" + name)) remove_tree(layout_.blobs / name);
-  }
-  const auto chains = index_.used_chains();
-  for (const std::string& name : entries_of(layout_.layers)) {
-    if (name != layout_.layers_work.filename() && !chains.contains("sha256:" + name)) {
-      remove_tree(layout_.layers / name);
-    }
-  }
-}
 
 // --- Reading ---------------------------------------------------------------------------------------------------------
 
@@ -234,108 +134,6 @@ void ImageStore::tag(const std::string& name, const std::string& reference) {
   tell("tag", id, parsed.familiar());
 }
 
-LoadResult ImageStore::apply_load(ImageIndex& index, const LoadStaging& staging) const {
-  LoadResult result;
-  for (const StagedImage& image : staging.images()) {
-    const std::string& id = image.facts.id;
-    const auto known = index.images.find(id);
-    if (known == index.images.end() || !facts_.contains(id)) {
-      index.images[id] = image.record;
-    } else {
-      // The same image again, perhaps compressed otherwise: what is here stays.
-      known->second.removed = false;
-    }
-    if (std::ranges::find(result.image_ids, id) == result.image_ids.end()) result.image_ids.push_back(id);
-    const std::size_t before = result.messages.size();
-    for (const Reference& reference : image.references) set_reference(index, reference, id, &result);
-    if (result.messages.size() == before) result.messages.push_back("Loaded image ID: " + id);
-  }
-  return result;
-}
-
-LoadResult ImageStore::load(const ByteSource& source, std::stop_token stop, const std::optional<Platform>& platform) {
-  LoadStaging staging(layout_, stop);
-  staging.read(source, platform.value_or(options_.platform));
-  for (const StagedImage& image : staging.images()) {
-    if (!platform || is_of(image.facts.platform(), *platform)) continue;
-    throw Error(ErrorClass::kNotFound, "image " + image.facts.id + " is for " + to_string(image.facts.platform()) +
-                                           ", not for " + to_string(*platform));
-  }
-  Trash trash;
-  LoadResult result;
-  std::unique_lock lock(mutex_, std::defer_lock);
-  while (true) {
-    staging.prepare_layers();
-    lock.lock();
-    // A removal may have taken a layer that this load counted on: then unpack it after all.
-    if (staging.has_all_layers()) break;
-    lock.unlock();
-  }
-  std::vector<LayerRecord> layers;
-  std::vector<std::string> blobs;
-  for (const StagedImage& image : staging.images()) {
-    layers.insert(layers.end(), image.record.layers.begin(), image.record.layers.end());
-    std::ranges::move(blobs_of(image.facts.id, image.record), std::back_inserter(blobs));
-  }
-  try {
-    for (const std::string& chain : staging.publish()) note_unflushed(chain);
-    ImageIndex next = index_;
-    const ImageIndex before = index_;
-    result = apply_load(next, staging);
-    commit(std::move(next));
-    for (const StagedImage& image : staging.images()) {
-      const auto& facts = facts_[image.facts.id];
-      if (!facts) facts_[image.facts.id] = std::make_shared<Image>(image.facts);
-    }
-    for (const std::string& id : result.image_ids) tell("load", id, id);
-    trash = collect_dropped(before);
-  } catch (...) {
-    trash = collect(layers, blobs);
-    lock.unlock();
-    remove_all(trash);
-    throw;
-  }
-  std::ranges::move(collect(layers, blobs), std::back_inserter(trash));
-  lock.unlock();
-  remove_all(trash);
-  return result;
-}
-
-Image ImageStore::add_image(const NewImage& image) {
-  Image facts = parse_image_config(read_blob(image.config));
-  facts.manifest = image.manifest;
-  if (facts.id != image.config || facts.diff_ids.size() != image.layers.size()) {
-    throw Error(ErrorClass::kInvalidArgument, "image " + image.config + ": the layers do not fit the configuration");
-  }
-  for (std::size_t i = 0; i < image.layers.size(); ++i) {
-    if (image.layers[i].chain_id != facts.chain_ids[i] || image.layers[i].diff_id != facts.diff_ids[i]) {
-      throw Error(ErrorClass::kInvalidArgument, "image " + image.config + ": the layers do not fit the configuration");
-    }
-    facts.size += image.layers[i].size;
-  }
-  const std::lock_guard lock(mutex_);
-  ImageIndex next = index_;
-  ImageRecord& record = next.images[image.config];
-  if (!facts_.contains(image.config)) {
-    record = {image.manifest, image.layers, record.last_tagged, false, image.parent, image.build};
-  }
-  record.removed = false;
-  for (const std::string& blob : blobs_of(image.config, record)) {
-    if (!path_exists(layout_.blob(blob))) throw Error(ErrorClass::kInternal, "image store: no blob " + blob);
-  }
-  for (const LayerRecord& layer : record.layers) {
-    if (!stored_layer_size(layout_, layer.chain_id)) {
-      throw Error(ErrorClass::kInternal, "image store: no layer " + layer.chain_id);
-    }
-  }
-  for (const Reference& reference : image.references) set_reference(next, reference, image.config, nullptr);
-  commit(std::move(next));
-  auto& known = facts_[image.config];
-  if (!known) known = std::make_shared<Image>(std::move(facts));
-  if (image.hold != nullptr) image.hold->add(image.config);
-  return snapshot(image.config);
-}
-
 Image ImageStore::image_of(const std::string& image_id) const {
   const std::lock_guard lock(mutex_);
   if (!index_.images.contains(image_id)) throw Error(ErrorClass::kNotFound, "No such image: " + image_id);
@@ -360,21 +158,6 @@ std::vector<LayerRecord> ImageStore::layers_of(const std::string& image_id) cons
 
 std::string ImageStore::read_blob(const std::string& digest) const {
   return read_file(layout_.blob(digest), kMetadataMax);
-}
-
-Image ImageStore::finish_build(const std::string& image_id, const std::vector<Reference>& references) {
-  const std::lock_guard lock(mutex_);
-  const auto found = index_.images.find(image_id);
-  if (found == index_.images.end()) throw Error(ErrorClass::kNotFound, "No such image: " + image_id);
-  const bool is_new = found->second.build == BuildRole::kStep;
-  if (!is_new && references.empty()) return snapshot(image_id);
-  ImageIndex next = index_;
-  if (is_new) next.images.at(image_id).build = BuildRole::kResult;
-  for (const Reference& reference : references) set_reference(next, reference, image_id, nullptr);
-  commit(std::move(next));
-  if (is_new) tell("create", image_id, image_id);
-  for (const Reference& reference : references) tell("tag", image_id, reference.familiar());
-  return snapshot(image_id);
 }
 
 // REQUIRES: mutex_. Who holds an image counts as a container that runs.
@@ -402,7 +185,7 @@ RemoveResult ImageStore::remove(const std::string& name, const RemoveOptions& op
     trash = collect_dropped(before);
     result.freed_bytes = freed_bytes_ - freed_before;
   }
-  remove_all(trash);
+  remove_trees(trash);
   return result;
 }
 
@@ -416,7 +199,7 @@ void ImageStore::release_unused(const ImageUsers& users) {
     commit(std::move(next));
     trash = collect_dropped(before);
   }
-  remove_all(trash);
+  remove_trees(trash);
 }
 
 // REQUIRES: mutex_. What the records of `before` needed and today's do not.

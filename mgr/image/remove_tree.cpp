@@ -83,4 +83,8 @@ bool remove_tree_at(int directory_fd, const char* name) noexcept try {
 
 bool remove_tree(const std::filesystem::path& path) noexcept { return remove_tree_at(AT_FDCWD, path.c_str()); }
 
+void remove_trees(const std::vector<std::filesystem::path>& paths) noexcept {
+  for (const auto& path : paths) remove_tree(path);
+}
+
 }  // namespace quoll::mgr

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <vector>
 
 namespace quoll::mgr {
 
@@ -11,6 +12,9 @@ namespace quoll::mgr {
 //
 // Thread:   any; `path` must not be in use by another thread.
 bool remove_tree(const std::filesystem::path& path) noexcept;
+
+// Several, out of work directories: what cannot be removed now is for the next start, which empties them.
+void remove_trees(const std::vector<std::filesystem::path>& paths) noexcept;
 
 // The same for the entry `name` of an open directory.
 bool remove_tree_at(int directory_fd, const char* name) noexcept;
