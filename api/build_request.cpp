@@ -137,7 +137,10 @@ mgr::BuildRequest build_request_of(const Request& request) {
   if (!cache_from.is_null() && !cache_from.is_array()) {
     refuse(ErrorClass::kInvalidArgument, "cachefrom: expected a list");
   }
-  build.cache_from = !cache_from.empty();
+  for (const json& name : cache_from) {
+    if (!name.is_string()) refuse(ErrorClass::kInvalidArgument, "cachefrom: expected a list of names");
+    build.cache_from.push_back(name.get<std::string>());
+  }
   build.pull = request.query_flag("pull");
   build.keep_containers = !request.query_flag_or("rm", true);
   build.remove_failed = request.query_flag("forcerm");

@@ -52,24 +52,34 @@ task::Task<bool> BuildRun::use_cached(const json& made_by) {
              image.variant == json_string(stage.platform, "variant");
     });
   });
-  if (!found) co_return false;
+  if (found) {
+    stage.image_id = found->id;
+  } else if (cache_sources_.empty() ||
+             !co_await task::blocking([&](const std::stop_token& stop) { return restore_step(made_by, stop); })) {
+    co_return false;
+  }
   co_await say(" ---> Using cache\n");
-  stage.image_id = found->id;
   co_return true;
 }
 
 void BuildRun::add_image(const std::string& created_by, const json& made_by, ByteSource layer,
                          const std::stop_token& stop) {
+  json history{{"created", rfc3339_nano(wall_now_ns())}, {"created_by", created_by}};
+  if (const std::string& author = stages_.back().author; !author.empty()) history["author"] = author;
+  add_image_with_history(std::move(history), made_by, std::move(layer), stop);
+}
+
+void BuildRun::add_image_with_history(json history, const json& made_by, ByteSource layer,
+                                      const std::stop_token& stop) {
   Stage& stage = stages_.back();
-  const std::string now = rfc3339_nano(wall_now_ns());
   ImageDraft draft;
   draft.parent_id = stage.image_id;
   draft.config = stage.platform;
-  draft.config["created"] = now;
+  draft.config["created"] = json_string(history, "created");
   draft.config["config"] = stage.config;
   draft.config[kMadeBy] = made_by;
-  draft.history = {{"created", now}, {"created_by", created_by}};
-  if (!stage.author.empty()) draft.config["author"] = draft.history["author"] = stage.author;
+  if (!stage.author.empty()) draft.config["author"] = stage.author;
+  draft.history = std::move(history);
   draft.build = BuildRole::kStep;
   draft.hold = &hold_;
   stage.image_id = create_image(means_.images, std::move(draft), std::move(layer), stop).id;

@@ -54,9 +54,7 @@ task::Task<std::string> BuildRun::run() {
   check_stage_names();
   add_labels();
   const std::string total = std::to_string(file_.instructions.size());
-  if (request_.cache_from) {
-    co_await say("[Warning] cache-from is not looked at: steps are found where this daemon has built them\n");
-  }
+  if (!request_.cache_from.empty()) co_await take_cache_sources();
   for (const std::string& warning : file_.warnings) co_await say(warning + "\n");
   int number = 0;
   for (const Instruction& instruction : file_.instructions) {

@@ -108,8 +108,15 @@ class BuildRun {
   // The image of a step. REQUIRES: the blocking pool.
   void add_image(const std::string& created_by, const nlohmann::json& made_by, ByteSource layer,
                  const std::stop_token& stop);
+  void add_image_with_history(nlohmann::json history, const nlohmann::json& made_by, ByteSource layer,
+                              const std::stop_token& stop);
   // Of one that changes settings only.
   task::Task<void> commit_settings(const std::string& comment);
+
+  // build_cache_from.cpp
+  task::Task<void> take_cache_sources();
+  // Makes the step's image of what such an image has for it; false where none has. REQUIRES: the blocking pool.
+  bool restore_step(const nlohmann::json& made_by, const std::stop_token& stop);
 
   const BuildMeans means_;
   BuildContext& context_;
@@ -119,7 +126,8 @@ class BuildRun {
   BuildArguments arguments_;
   std::vector<Stage> stages_;
   ImageHold hold_;
-  int fetched_ = 0;  // files so far
+  std::vector<Image> cache_sources_;  // that are here
+  int fetched_ = 0;                   // files so far
 };
 
 }  // namespace quoll::mgr

@@ -29,11 +29,11 @@ struct BuildRequest {
   std::map<std::string, std::string> labels;  // --label
   std::optional<Platform> platform;           // of base images
   bool no_cache = false;
-  bool cache_from = false;       // other images are named as a cache, which this builder cannot use: it says so
-  bool pull = false;             // ask the registry for newer base images
-  bool keep_containers = false;  // of steps that succeed; Docker's rm=0
-  bool remove_failed = false;    // the containers of steps that fail; Docker's forcerm
-  HostConfig host;               // limits, network, /dev/shm, extra hosts and ulimits of RUN steps
+  std::vector<std::string> cache_from;  // images whose steps are a cache too
+  bool pull = false;                    // ask the registry for newer base images
+  bool keep_containers = false;         // of steps that succeed; Docker's rm=0
+  bool remove_failed = false;           // the containers of steps that fail; Docker's forcerm
+  HostConfig host;                      // limits, network, /dev/shm, extra hosts and ulimits of RUN steps
   std::map<std::string, RegistryCredentials> credentials;  // for base images, by what clients call their registries
 };
 

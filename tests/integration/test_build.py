@@ -241,7 +241,7 @@ def test_limits_and_networks_of_steps(daemon):
     assert any(line.split()[3:5] == ["100", "200"] for line in lines if line.startswith("Max open files"))
     assert any("32768" in line for line in lines) and "10.1.2.3\tfar" in built.text
     assert "1" in lines and "67108864" in lines
-    for parameters, message in (({"memory": "1"}, "Minimum memory limit"), ({"networkmode": "container:"}, "NetworkMode"),
+    for parameters, message in (({"memory": "1"}, "Minimum memory limit"), ({"networkmode": "container:"}, "invalid container format"),
                                 ({"ulimits": [{"Name": "x"}]}, "ulimit"), ({"memory": "x"}, "invalid value"),
                                 ({"buildargs": "[]"}, "buildargs"), ({"labels": {"a": 1}}, "labels"), ({"t": "A:b"}, "invalid reference"),
                                 ({"platform": "a//b"}, "platform"), ({"securityopt": "x"}, "security options"), ({"buildargs": "{"}, "invalid JSON")):
@@ -256,7 +256,6 @@ def test_labels_arguments_and_proxies(daemon):
     assert shell(daemon, "l:1", "cat /said") == "2--env-p\n"
     assert settings(daemon, "m:2")["Labels"] == {"a": "x y", "b": "$z \"q\""}
     assert "[Warning] One or more build-args [other stray] were not consumed\n" in built.text
-    assert "cache-from is not looked at" in build(daemon, "FROM busybox\n", cachefrom=["x"]).succeeded().text
     # A proxy alone does not make another image.
     assert build(daemon, dockerfile, labels={"a": "x y", "b": "$z \"q\""},
                  buildargs={"outer": "2", "HTTP_PROXY": "q"}).succeeded().id == built.id
@@ -302,6 +301,25 @@ def test_the_cache_goes_by_content(daemon):
     one = build(daemon, argument, buildargs={"v": "1"}).succeeded()
     two = build(daemon, argument, buildargs={"v": "2"}).succeeded()
     assert two.hits == 1 and build(daemon, argument, buildargs={"v": "1"}).succeeded().id == one.id
+
+
+def test_steps_of_an_image_from_elsewhere_are_a_cache_where_it_is_named(daemon, make_daemon):
+    dockerfile = "FROM busybox\nENV a=1\nCOPY a /\nRUN date +%s%N > /when\nWORKDIR /w\nCMD [\"x\"]\n"
+    first = build(daemon, dockerfile, {"a": "1"}, t="made:1").succeeded()
+    other = make_daemon()
+    other.http.post("/images/load", body=daemon.http.get("/images/made:1/get").expect(200).body).expect(200)
+    before = stored(other)[0]
+    unaware = build(other, dockerfile.replace("CMD", "ENV b=1\nCMD"), {"a": "1"}, cachefrom=["absent:1", "busybox"]).succeeded()
+    assert unaware.hits == 0 and "[Warning] cache-from absent:1: no such image here\n" in unaware.text
+    other.docker("rmi", unaware.id)
+    again = build(other, dockerfile, {"a": "1"}, cachefrom=["made:1"]).succeeded()
+    assert again.hits == 5 and again.id == first.id
+    assert stored(other)[0] == before  # no layer is there twice
+    changed = build(other, dockerfile.replace("date", "true; date"), {"a": "1"}, cachefrom=["made:1"]).succeeded()
+    assert changed.hits == 2 and changed.id != first.id
+    assert build(other, dockerfile, {"a": "2"}, cachefrom=["made:1"]).succeeded().hits == 1
+    assert build(other, dockerfile, {"a": "1"}, cachefrom=["made:1"], nocache="1").succeeded().hits == 0
+    refusal(other, "FROM busybox\n", cachefrom=[1])
 
 
 def test_the_cache_outlives_the_daemon_and_goes_with_its_images(make_daemon):
