@@ -200,6 +200,13 @@ mgr::WaitCondition wait_condition(const Request& request) {
   throw Error(ErrorClass::kInvalidArgument, "invalid condition: \"" + condition + "\"");
 }
 
+// Older clients said so themselves.
+bool ignores_volume_driver(const mgr::HostConfig& host) {
+  return !host.volume_driver.empty() && std::ranges::any_of(host.mounts, [](const mgr::MountConfig& mount) {
+    return mount.kind == mgr::MountConfig::Kind::kVolume && mount.origin == mgr::MountConfig::Origin::kMounts;
+  });
+}
+
 // Of the image; nothing is "whatever the name stands for".
 std::optional<mgr::Platform> wanted_platform(const Request& request) {
   const std::string text = request.query("platform").value_or("");
@@ -213,8 +220,14 @@ Task<void> create_container(Api& api, Request& request, Response& response) {
   nlohmann::json body = co_await read_json(request);
   read_as_old_create(request, body);
   mgr::ContainerConfig config = mgr::parse_container_config(body);
-  const mgr::CreatedContainer created =
+  const bool ignores_driver = !is_before(request, 48) && ignores_volume_driver(config.host);
+  mgr::CreatedContainer created =
       co_await api.containers.create(request.query("name").value_or(""), std::move(config), wanted_platform(request));
+  if (ignores_driver) {
+    created.warnings.emplace_back(
+        "the container-wide volume-driver configuration is ignored for volumes specified via 'mount'. Use '--mount "
+        "type=volume,volume-driver=...' instead");
+  }
   co_await send_json(response, 201, {{"Id", created.id}, {"Warnings", created.warnings}});
 }
 

@@ -130,11 +130,18 @@ task::Task<CreatedContainer> ContainerManager::create(std::string name, Containe
 
 void ContainerManager::hold_volumes(ContainerConfig& config, const std::string& id, const ContainerPaths& paths,
                                     const std::string& image_id) {
-  mgr::hold_volumes(config, id, volumes_, [&] {
+  const auto image_root = [&] {
     std::vector<std::string> directories{paths.directory + "/upper"};  // empty: an overlay needs two
     for (const auto& layer : images_.layer_directories(image_id)) directories.push_back(layer.string());
     return open_detached_overlay(directories);
-  });
+  };
+  try {
+    mgr::hold_volumes(config, id, volumes_, image_root);
+  } catch (const Error& error) {
+    // A driver that is not there must not look like an image that is not: see create().
+    if (error.error_class() != ErrorClass::kNotFound) throw;
+    throw Error(ErrorClass::kInvalidArgument, error.message());
+  }
 }
 
 void ContainerManager::tell_volumes(const Container& container, bool mounted) const {

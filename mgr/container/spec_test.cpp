@@ -293,6 +293,33 @@ TEST(spec, cpus_and_memory_nodes_that_the_host_does_not_have_are_refused) {
   EXPECT_EQ(build_host(R"("NanoCpus":90000000000,"CpusetCpus":"70")").spec["linux"]["resources"]["cpu"]["cpus"], "70");
 }
 
+TEST(spec, an_apparmor_profile_is_the_processs_where_the_host_has_it) {
+  HostFacts facts = generous_host();
+  EXPECT_THROW(build_host(R"("SecurityOpt":["apparmor=mine"])", facts), Error);
+  facts.has_apparmor = true;
+  EXPECT_EQ(build_host(R"("SecurityOpt":["apparmor=mine"])", facts).spec["process"]["apparmorProfile"], "mine");
+}
+
+TEST(spec, realtime_limits_are_refused_where_the_kernel_has_none) {
+  HostFacts facts = generous_host();
+  const char* const fields = R"("CpuRealtimePeriod":1000,"CpuRealtimeRuntime":500)";
+  EXPECT_EQ(build_host(fields, facts).spec["linux"]["resources"]["cpu"],
+            json::parse(R"({"realtimePeriod":1000,"realtimeRuntime":500})"));
+  facts.has_realtime_cpu = false;
+  EXPECT_THROW(build_host(fields, facts), Error);
+}
+
+TEST(spec, weights_of_single_devices) {
+  HostFacts facts = generous_host();
+  const char* const fields = R"("BlkioWeightDevice":[{"Path":"/dev/null","Weight":200}])";
+  EXPECT_EQ(build_host(fields, facts).spec["linux"]["resources"]["blockIO"]["weightDevice"],
+            json::parse(R"([{"major":1,"minor":3,"weight":200}])"));
+  facts.has_blkio_weight = false;
+  const Built without = build_host(fields, facts);
+  EXPECT_FALSE(without.spec["linux"]["resources"].contains("blockIO"));
+  EXPECT_EQ(without.warnings.size(), 1u);
+}
+
 TEST(spec, sets_of_numbers) {
   EXPECT_EQ(parse_number_set("0-2,7"), (std::set<int>{0, 1, 2, 7}));
   for (const char* bad : {"", "a", "1-", "-1", "3-1", "1,,2", "0-99999", "99999999999"}) {

@@ -59,6 +59,41 @@ def test_a_setting_reaches_the_container(daemon, options, script, seen):
         assert all(line in found.splitlines() for line in seen), found
 
 
+def test_a_privileged_container_has_what_the_daemon_has(daemon):
+    script = "grep -E 'CapEff|^Seccomp:' /proc/self/status | cut -f2; ls /dev | wc -l; mount | grep -c ' on /sys type sysfs (rw' || true; " \
+             "mount | grep -cE ' on /proc/(kcore|sys|scsi|acpi) ' || true"
+    with open("/proc/self/status") as file:
+        bounding = next(line.split()[1] for line in file if line.startswith("CapBnd"))
+    capabilities, seccomp, devices, *rest = says(daemon, script, "--privileged").split()
+    assert (capabilities, seccomp, rest) == (bounding, "0", ["1", "0"])
+    ordinary = says(daemon, script).split()
+    assert (ordinary[1], ordinary[3]) == ("2", "0") and int(ordinary[2]) < int(devices) and ordinary[4] != "0"
+
+
+def test_a_tmpfs_of_mounts(daemon):
+    script = "df -k /t | tail -1 | awk '{print $2}'; stat -c %a /t; cp /bin/busybox /t; /t/busybox true 2>/dev/null && echo runs; " \
+             "touch /closed/x 2>/dev/null || echo closed"
+    mounts = ["--mount", "type=tmpfs,dst=/t,tmpfs-size=4m,tmpfs-mode=0711", "--mount", "type=tmpfs,dst=/closed,readonly"]
+    assert says(daemon, script, *mounts) == "4096\n711\nclosed\n"
+    body = {"Image": "busybox", "Cmd": ["sh", "-c", script], "HostConfig": {"Mounts": [
+        {"Type": "tmpfs", "Target": "/t", "TmpfsOptions": {"SizeBytes": 4 << 20, "Mode": 0o700, "Options": [["exec"]]}},
+        {"Type": "tmpfs", "Target": "/closed"}]}}
+    container = daemon.http.post("/containers/create", json=body).expect(201).json()["Id"]
+    start(daemon, container)
+    wait(daemon, container)
+    assert containers.lines(daemon, container) == ["4096", "700", "runs"]
+
+
+def test_masked_and_read_only_paths_of_the_clients_own(daemon):
+    body = {"Image": "busybox", "Cmd": ["sh", "-c", "cat /proc/uptime; touch /tmp/x 2>/dev/null || echo closed; "
+                                                    "[ -w /proc/sys/kernel/panic ] && echo 1 > /proc/sys/net/ipv4/ip_default_ttl && echo open"],
+            "HostConfig": {"MaskedPaths": ["/proc/uptime"], "ReadonlyPaths": ["/tmp"]}}
+    container = daemon.http.post("/containers/create", json=body).expect(201).json()["Id"]
+    start(daemon, container)
+    wait(daemon, container)
+    assert containers.lines(daemon, container) == ["closed", "open"]
+
+
 def test_its_namespaces_are_its_own(daemon):
     found = says(daemon, "for kind in ipc pid uts net mnt cgroup; do readlink /proc/self/ns/$kind; done", "--cgroupns", "private")
     ours = {os.readlink(f"/proc/self/ns/{kind}") for kind in ("ipc", "pid", "uts", "net", "mnt", "cgroup")}

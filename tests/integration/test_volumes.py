@@ -138,6 +138,17 @@ def test_a_subpath_cannot_lead_out_of_its_volume(daemon):
             assert logs(daemon, container).split() == [b"root", b"up"]
 
 
+def test_the_driver_of_all_volumes_of_a_container(daemon):
+    assert daemon.docker("run", "--rm", "--volume-driver", "local", "-v", "plain:/v", "busybox", "ls", "/v").stdout == ""
+    done = daemon.docker("run", "--rm", "--volume-driver", "no-such", "-v", "other:/v", "busybox", "true", check=False)
+    assert done.returncode == 125 and "no-such" in done.stderr and names(daemon) == ["plain"]
+    body = {"Image": "busybox", "HostConfig": {"VolumeDriver": "local", "Mounts": [{"Type": "volume", "Source": "plain", "Target": "/v"}]}}
+
+    def warnings(version):
+        return daemon.http.post(f"/v{version}/containers/create", json=body).expect(201).json()["Warnings"]
+    assert warnings("1.47") == [] and "volume-driver configuration is ignored" in warnings("1.48")[0]
+
+
 def test_bind_options(daemon, tmp_path):
     (tmp_path / "f").write_text("host\n")
     daemon.docker("volume", "create", "-o", "type=none", "-o", "o=bind", "-o", f"device={tmp_path}", "bound")
@@ -150,7 +161,7 @@ def test_bind_options(daemon, tmp_path):
 def test_a_container_that_cannot_be_created_keeps_no_volume(daemon):
     refused = daemon.http.post("/containers/create", json={"Image": "busybox", "Volumes": {"/a": {}}, "HostConfig": {
         "Mounts": [{"Type": "volume", "Source": "bad", "Target": "/b", "VolumeOptions": {"DriverConfig": {"Name": "nfs"}}}]}})
-    assert refused.status == 404 and names(daemon) == []
+    assert refused.status == 400 and names(daemon) == []
     assert daemon.http.post("/containers/create", json={"Image": "busybox", "HostConfig": {"VolumesFrom": ["nobody"]}}).status == 400
 
 
