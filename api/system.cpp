@@ -183,6 +183,7 @@ Task<void> ping(Api&, Request&, Response& response) {
   response.set_header("Cache-Control", "no-cache, no-store, must-revalidate");
   response.set_header("Pragma", "no-cache");
   response.set_header("Builder-Version", "1");  // the classic one
+  response.set_header("Swarm", "inactive");
   co_await response.send("OK", "text/plain; charset=utf-8");
 }
 

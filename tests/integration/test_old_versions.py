@@ -170,6 +170,13 @@ def test_what_answers_had(daemon):
     assert "VirtualSize" not in daemon.http.get("/v1.44/system/df").expect(200).json()["Images"][0]
 
 
+def test_the_headers_of_ping(daemon):
+    for answer in (daemon.http.get("/v1.24/_ping"), daemon.http.head("/_ping")):
+        headers = answer.expect(200).headers
+        assert (headers["api-version"], headers["docker-experimental"], headers["ostype"]) == ("1.51", "false", "linux")
+        assert (headers["swarm"], headers["builder-version"], headers["pragma"]) == ("inactive", "1", "no-cache")
+
+
 def test_one_shot_figures_before_1_41_are_two_readings(daemon):
     container = run(daemon, containers.SILENT)
 
