@@ -10,6 +10,7 @@ import tempfile
 import pytest
 
 import containers
+from builds import build
 
 DOCKERFILE = """
 FROM oci:{base}:busybox
@@ -158,3 +159,16 @@ def test_what_is_committed_here_runs_in_podman(images, busybox_tar, podman, tmp_
     assert podman.run("cross/committed:1") == "new\n"
     assert podman.run("cross/committed:1", "sh", "-c", "stat -c '%a %u %g' /m/file; ls /bin/wget 2>&1 || true") == \
         "4711 3 4\nls: /bin/wget: No such file or directory\n"
+
+
+def test_what_is_built_here_runs_in_podman(images, busybox_tar, podman, tmp_path):
+    images.load_image(busybox_tar)
+    build(images, "FROM busybox\nRUN mkdir /m && echo built >/m/file && chmod 4711 /m/file && rm /bin/wget\n"
+                  "COPY --chown=5:6 data /m/\nWORKDIR /m\nCMD [\"cat\", \"file\", \"data\"]\n", {"data": "copied\n"}, t="cross/built:1").succeeded()
+    images.docker("save", "-o", str(tmp_path / "out.tar"), "cross/built:1")
+    podman("load", "-q", "-i", str(tmp_path / "out.tar"))
+    facts, ours = podman.inspect("cross/built:1"), inspect(images, "cross/built:1")
+    assert (facts["Id"], facts["RootFS"]["Layers"]) == (ours["Id"][7:], ours["RootFS"]["Layers"])
+    assert podman.run("cross/built:1") == "built\ncopied\n"
+    assert podman.run("cross/built:1", "sh", "-c", "stat -c '%a %u %g' file data; ls /bin/wget 2>&1 || true") == \
+        "4711 0 0\n644 5 6\nls: /bin/wget: No such file or directory\n"
