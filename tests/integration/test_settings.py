@@ -110,3 +110,14 @@ def test_what_is_not_supported_is_refused_by_its_name(daemon, host, words):
     answer = daemon.http.post("/containers/create", json={"Image": "busybox", "HostConfig": host}).expect(400, 404, 501)
     assert words in answer.json()["message"]
     assert daemon.container_ids() == []
+
+
+def test_an_option_of_a_network_s_end_that_would_have_no_effect_is_refused(daemon):
+    end = {"DriverOpts": {"com.docker.network.endpoint.sysctls": "net.ipv4.conf.IFNAME.log_martians=1"}}
+    body = {"Image": "busybox", "NetworkingConfig": {"EndpointsConfig": {"bridge": end}}}
+    assert "endpoint.sysctls is not supported" in daemon.http.post("/containers/create", json=body).expect(501).json()["message"]
+    daemon.docker("network", "create", "ends")
+    container = create(daemon)
+    daemon.http.post("/networks/ends/connect", json={"Container": container, "EndpointConfig": end}).expect(501)
+    daemon.docker("rm", container)
+    daemon.docker("network", "rm", "ends")
