@@ -23,6 +23,7 @@ task::Task<void> send_chunks(http::Response& response, ChunkReader read, std::st
   std::string current;
   std::string next;
   co_await read_chunk(&read, &current);
+  response.expect_bulk();
   co_await response.start_stream(content_type);
   while (!current.empty()) {
     co_await task::when_all(write_chunk(&response, &current), read_chunk(&read, &next));

@@ -17,20 +17,20 @@ def peak_while(command, pids, resident_kb, env):
     with subprocess.Popen(command, env=env) as process:
         while process.poll() is None:
             peak = max(peak, resident_kb(pids))
-            time.sleep(0.02)
+            time.sleep(0.05)
         if process.returncode != 0:
             raise RuntimeError(f"{' '.join(command)}: exit status {process.returncode}")
     return time.monotonic() - begin, peak
 
 
-class Sink:
-    """A program that the docker command takes for a daemon, and that throws away what is copied to it."""
+class Peer:
+    """What the docker command takes for a daemon: throws away what comes, and has ready what goes."""
 
-    def __init__(self, directory):
-        self.socket = os.path.join(directory, "sink.sock")
-        program = os.path.join(os.path.dirname(os.path.abspath(__file__)), "copy_sink.py")
+    def __init__(self, directory, size):
+        self.socket = os.path.join(directory, "peer.sock")
+        program = os.path.join(os.path.dirname(os.path.abspath(__file__)), "copy_peer.py")
         # pylint: disable-next=consider-using-with
-        self.process = subprocess.Popen([sys.executable, program, self.socket], stdout=subprocess.PIPE)
+        self.process = subprocess.Popen([sys.executable, program, self.socket, str(size)], stdout=subprocess.PIPE)
         self.process.stdout.readline()
 
     def __enter__(self):
@@ -57,18 +57,21 @@ def copying(bench, engine, resident_kb):
     rounds = []
 
     def timed(*command, daemon=engine.socket):
+        os.sync()  # what the one left to write is not the next one's
         return peak_while(command, pids, resident_kb, {**os.environ, "DOCKER_HOST": "unix://" + daemon})
 
     def remove():
         timed("docker", "exec", container, "rm", "/big")
 
     try:
-        with Sink(engine.run) as sink:
+        with Peer(engine.run, megabytes << 20) as peer:
             before = resident_kb(pids)
-            for _ in range(bench.size(3, 1)):
+            for _ in range(bench.size(5, 1)):
                 plain, _ = timed("cp", big, copy)
                 os.unlink(copy)
-                client, _ = timed("docker", "cp", "-q", big, "container:/big", daemon=sink.socket)
+                client_in, _ = timed("docker", "cp", "-q", big, "container:/big", daemon=peer.socket)
+                client_out, _ = timed("docker", "cp", "-q", "container:/big", copy, daemon=peer.socket)
+                os.unlink(copy)
                 upload, _ = timed("curl", "-sf", "-T", tar, "--unix-socket", engine.socket,
                                   f"http://x/containers/{container}/archive?path=/")
                 remove()
@@ -76,8 +79,10 @@ def copying(bench, engine, resident_kb):
                 outwards, peak_out = timed("docker", "cp", "-q", container + ":/big", copy)
                 os.unlink(copy)
                 remove()
-                rounds.append({"in_of_cp": plain / inwards, "out_of_cp": plain / outwards, "client_of_cp": plain / client,
-                               "upload_of_cp": plain / upload, "more_mb": (max(peak_in, peak_out) - before) / 1024})
+                rounds.append({"in_of_cp": plain / inwards, "client_in_of_cp": plain / client_in,
+                               "out_of_cp": plain / outwards, "client_out_of_cp": plain / client_out,
+                               "upload_of_cp": plain / upload,
+                               "more_mb": (max(peak_in, peak_out) - before) / 1024})  # fmt: skip
         return cases.median_of(rounds)
     finally:
         engine.remove(container)

@@ -4,6 +4,7 @@
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <exception>
@@ -80,30 +81,54 @@ std::size_t BodyLoan::read(std::span<char> buffer, const std::stop_token& stop) 
   while (!parser.done() && !buffer.empty()) {
     std::size_t count = 0;
     const std::size_t held = input.size();
-    const std::size_t taken = parser.parse_body(input.bytes(), buffer, &count);
+    const std::size_t taken = parse(input.bytes(), buffer, count);
     input.consume(taken);
     if (count > 0) return count;
-    if (parser.failure().status != 0) {
-      connection_.refuse_body(parser.failure().status, std::string(parser.failure().text));
-    }
     if (taken > 0) continue;
     if (held >= kReceiveBytes) connection_.refuse_body(400, "malformed chunked body");
-    receive(stop);
+    if (buffer.size() >= kReceiveBytes) {
+      count = receive_in_place(buffer, stop);
+      if (count > 0) return count;
+    } else {
+      input.reserve(kReceiveBytes);
+      input.commit(receive(input.room(kReceiveBytes), stop));
+    }
   }
   return 0;
 }
 
-void BodyLoan::receive(const std::stop_token& stop) {
+std::size_t BodyLoan::parse(std::string_view bytes, std::span<char> out, std::size_t& count) {
+  RequestParser& parser = connection_.exchange().parser;
+  const std::size_t taken = parser.parse_body(bytes, out, &count);
+  if (count == 0 && parser.failure().status != 0) {
+    connection_.refuse_body(parser.failure().status, std::string(parser.failure().text));
+  }
+  return taken;
+}
+
+// Receives to where the bytes are wanted and takes the chunks' framing out of them there. REQUIRES: the input holds
+// less than `buffer`.
+std::size_t BodyLoan::receive_in_place(std::span<char> buffer, const std::stop_token& stop) {
   InputBuffer& input = connection_.input();
-  input.reserve(kReceiveBytes);
+  const std::size_t held = input.bytes().copy(buffer.data(), buffer.size());
+  input.consume(held);
+  const std::size_t size = held + receive(buffer.subspan(held), stop);
+  std::size_t count = 0;
+  const std::size_t taken = parse({buffer.data(), size}, buffer, count);
+  const std::span<const char> rest = buffer.subspan(taken, size - taken);
+  input.reserve(rest.size());
   const std::span<char> room = input.room(kReceiveBytes);
+  std::ranges::copy(rest, room.begin());
+  input.commit(rest.size());
+  return count;
+}
+
+// At least one byte.
+std::size_t BodyLoan::receive(std::span<char> room, const std::stop_token& stop) {
   while (true) {
     if (stop.stop_requested()) throw Error(ErrorClass::kCancelled, "the upload was broken off");
     const ssize_t count = ::recv(socket_.get(), room.data(), room.size(), MSG_DONTWAIT);
-    if (count > 0) {
-      input.commit(static_cast<std::size_t>(count));
-      return;
-    }
+    if (count > 0) return static_cast<std::size_t>(count);
     if (count == 0 || (errno != EAGAIN && errno != EINTR)) {
       ended_ = true;
       connection_.refuse_body(400, "request body ended early");

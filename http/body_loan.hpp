@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <span>
 #include <stop_token>
+#include <string_view>
 
 #include "http/request.hpp"
 #include "task/unique_fd.hpp"
@@ -41,7 +42,9 @@ class BodyLoan {
 
  private:
   std::size_t read(std::span<char> buffer, const std::stop_token& stop);
-  void receive(const std::stop_token& stop);
+  std::size_t parse(std::string_view bytes, std::span<char> out, std::size_t& count);
+  std::size_t receive_in_place(std::span<char> buffer, const std::stop_token& stop);
+  std::size_t receive(std::span<char> room, const std::stop_token& stop);
   void wait(const std::stop_token& stop);
   void return_socket();
 

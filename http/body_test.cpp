@@ -37,6 +37,11 @@ task::Task<void> echo_lent(Request& request, Response& response) {
   co_await response.send(body, "text/plain");
 }
 
+task::Task<void> echo_lent_in_place(Request& request, Response& response) {
+  const std::string body = co_await read_lent(request, kLimit, 256 * 1024);
+  co_await response.send(body, "text/plain");
+}
+
 task::Task<void> count_lent(Request& request, Response& response) {
   const std::string body = co_await read_lent(request, 1 << 30);
   co_await response.send(std::to_string(body.size()), "text/plain");
@@ -57,6 +62,7 @@ class body : public testing::TestWithParam<Transport> {
     server_.route("POST", "/pieces", echo_in_pieces);
     server_.route("POST", "/run-to-end", echo_in_pieces, CancelPolicy::kRunToEnd);
     server_.route("POST", "/lent", echo_lent);
+    server_.route("POST", "/in-place", echo_lent_in_place);
     server_.route("POST", "/lent-to-end", echo_lent, CancelPolicy::kRunToEnd);
     server_.route("POST", "/count", count_bytes);
     server_.route("POST", "/count-lent", count_lent);
@@ -77,7 +83,7 @@ std::string head(const std::string& path, const std::string& headers) {
 
 TEST_P(body, is_read_by_length_and_by_chunks) {
   RawClient client = connect();
-  for (const char* const path : {"/echo", "/pieces", "/run-to-end", "/lent", "/lent-to-end"}) {
+  for (const char* const path : {"/echo", "/pieces", "/run-to-end", "/lent", "/lent-to-end", "/in-place"}) {
     client.send(head(path, "Content-Length: 11\r\n") + "hello world");
     EXPECT_EQ(client.read_answer().body, "hello world") << path;
     client.send(head(path, "Transfer-Encoding: chunked\r\n") + "5\r\nhello\r\n6;x=y\r\n world\r\n0\r\nT: 1\r\n\r\n");
@@ -91,7 +97,7 @@ TEST_P(body, is_read_by_length_and_by_chunks) {
 
 TEST_P(body, may_come_byte_by_byte) {
   RawClient client = connect();
-  for (const char* const path : {"/echo", "/pieces", "/run-to-end", "/lent", "/lent-to-end"}) {
+  for (const char* const path : {"/echo", "/pieces", "/run-to-end", "/lent", "/lent-to-end", "/in-place"}) {
     const std::string text = head(path, "Transfer-Encoding: chunked\r\n") + "3\r\nabc\r\nA\r\n0123456789\r\n0\r\n\r\n";
     for (const char c : text) client.send({&c, 1});
     EXPECT_EQ(client.read_answer().body, "abc0123456789") << path;
@@ -103,7 +109,7 @@ TEST_P(body, keeps_pipelined_requests_behind_it) {
   std::string text;
   for (int i = 0; i < 100; ++i) {
     text += head(i % 2 == 0 ? "/echo" : "/pieces", "Content-Length: 3\r\n") + std::to_string(100 + i);
-    text += head(i % 3 == 0 ? "/lent" : "/run-to-end", "Transfer-Encoding: chunked\r\n") + "1\r\nz\r\n0\r\n\r\n";
+    text += head(i % 3 == 0 ? "/lent" : "/in-place", "Transfer-Encoding: chunked\r\n") + "1\r\nz\r\n0\r\n\r\n";
   }
   client.send(text);
   for (int i = 0; i < 100; ++i) {
@@ -123,9 +129,23 @@ TEST_P(body, big_ones_arrive_whole) {
   }
 }
 
+// Every place where a chunk's framing can be cut in two.
+TEST_P(body, is_the_same_wherever_its_framing_is_cut) {
+  const std::string chunks = "3\r\nabc\r\nA;x=y\r\n0123456789\r\n1\r\n!\r\n0\r\nT: 1\r\n\r\n";
+  RawClient client = connect();
+  for (const char* const path : {"/lent", "/in-place"}) {
+    for (std::size_t cut = 1; cut < chunks.size(); ++cut) {
+      client.send(head(path, "Transfer-Encoding: chunked\r\n") + chunks.substr(0, cut));
+      server_.settle();
+      client.send(chunks.substr(cut));
+      EXPECT_EQ(client.read_answer().body, "abc0123456789!") << path << cut;
+    }
+  }
+}
+
 TEST_P(body, continue_is_sent_when_the_handler_reads) {
   RawClient client = connect();
-  for (const char* const path : {"/echo", "/pieces", "/run-to-end", "/lent", "/lent-to-end"}) {
+  for (const char* const path : {"/echo", "/pieces", "/run-to-end", "/lent", "/lent-to-end", "/in-place"}) {
     client.send(head(path, "Content-Length: 4\r\nExpect: 100-continue\r\n"));
     EXPECT_EQ(client.read_until("\r\n\r\n"), "HTTP/1.1 100 Continue\r\n\r\n");
     client.send("body");
@@ -182,7 +202,7 @@ TEST_P(body, beyond_the_limit_is_413) {
 }
 
 TEST_P(body, malformed_chunks_are_400) {
-  for (const char* const path : {"/echo", "/pieces", "/run-to-end", "/lent", "/lent-to-end"}) {
+  for (const char* const path : {"/echo", "/pieces", "/run-to-end", "/lent", "/lent-to-end", "/in-place"}) {
     for (const char* const broken : {"zz\r\n", "-1\r\n", "5\r\nabcdeXXXX", "\r\n\r\n"}) {
       RawClient client = connect();
       client.send(head(path, "Transfer-Encoding: chunked\r\n") + broken);
@@ -193,7 +213,7 @@ TEST_P(body, malformed_chunks_are_400) {
 }
 
 TEST_P(body, an_endless_chunk_line_is_400) {
-  for (const char* const path : {"/echo", "/lent"}) {
+  for (const char* const path : {"/echo", "/lent", "/in-place"}) {
     RawClient client = connect();
     client.send(head(path, "Transfer-Encoding: chunked\r\n") + "1;" + std::string(300'000, 'e'));
     EXPECT_EQ(client.read_answer().status, 400) << path;
@@ -205,8 +225,9 @@ TEST(body_unix, that_ends_early_is_400_to_a_client_that_still_reads) {
   server.route("POST", "/echo", echo);
   server.route("POST", "/pieces", echo_in_pieces);
   server.route("POST", "/lent", echo_lent);
+  server.route("POST", "/in-place", echo_lent_in_place);
   server.start();
-  for (const char* const path : {"/echo", "/pieces", "/lent"}) {
+  for (const char* const path : {"/echo", "/pieces", "/lent", "/in-place"}) {
     RawClient client = server.connect(Transport::kUnix);
     client.send(head(path, "Content-Length: 10\r\n") + "half");
     client.shutdown_write();

@@ -92,6 +92,7 @@ class Connection final : private task::TimerNode {
   task::Task<void> flush();
   bool has_unsent() const { return !unsent_.empty(); }
   void shutdown_write();
+  void widen_output();
   // What moves much without ever waiting asks before each piece whether others should have their turn first.
   void add_to_turn(std::size_t bytes);
   bool turn_is_over();

@@ -11,6 +11,7 @@ namespace quoll::http {
 namespace {
 
 constexpr std::size_t kVectorsMax = 64;
+constexpr int kBulkBytes = 1024 * 1024;
 constexpr std::size_t kBatchMax = 16 * 1024;  // answers to pipelined requests that leave together
 
 }  // namespace
@@ -78,6 +79,14 @@ void Connection::send_continue() {
 void Connection::shutdown_write() {
   if (std::exchange(write_shut_, true)) return;
   ::shutdown(socket_.native_handle(), SHUT_WR);
+}
+
+void Connection::widen_output() {
+  if (!is_unix_) return;
+  const int bytes = kBulkBytes;
+  const int fd = socket_.native_handle();
+  if (::setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &bytes, sizeof(bytes)) == 0) return;
+  ::setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));  // within the host's limit
 }
 
 }  // namespace quoll::http

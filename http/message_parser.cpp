@@ -134,7 +134,8 @@ class MessageParser<kIsRequest>::Impl final : public beast_http::basic_parser<kI
 
   std::size_t take(std::string_view body) {
     const std::size_t count = std::min(body.size(), target_.size() - produced_);
-    if (count > 0) std::memcpy(target_.data() + produced_, body.data(), count);
+    char* const to = target_.data() + produced_;
+    if (count > 0 && to != body.data()) std::memmove(to, body.data(), count);
     produced_ += count;
     return count;
   }

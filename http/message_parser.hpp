@@ -43,7 +43,8 @@ class MessageParser {
   // Returns how many bytes it has taken; head_done() or failure() say what came of them. What it leaves is to be given
   // again with more behind it.
   std::size_t parse_head(std::string_view bytes);
-  // Decodes body bytes into `out`; `*produced` says how many. Takes nothing where more input is needed.
+  // Decodes body bytes into `out`; `*produced` says how many. Takes nothing where more input is needed. `out` may begin
+  // where `bytes` do and be as long: what is not taken stays untouched behind what is produced.
   std::size_t parse_body(std::string_view bytes, std::span<char> out, std::size_t* produced);
   // The peer sends no more: true where the message is complete then.
   bool end_of_input();

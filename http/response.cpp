@@ -109,6 +109,8 @@ task::Task<void> Response::start_stream(std::string_view content_type) {
   if (!connection_.write_now(out)) co_await connection_.write_rest(out, connection_.options().stream_write_timeout);
 }
 
+void Response::expect_bulk() { connection_.widen_output(); }
+
 task::Task<void> Response::write(std::string_view bytes) {
   const std::string_view parts[] = {bytes};
   co_await write(std::span(parts));

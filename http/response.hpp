@@ -50,6 +50,9 @@ class Response {
 
   // The headers go out now. Chunked to HTTP/1.1, ended by the connection's close to HTTP/1.0.
   task::Task<void> start_stream(std::string_view content_type);
+  // Before a stream that goes as fast as the client takes it: the kernel holds more of it, so that the two wait for
+  // each other less often. Of no effect over TCP, which finds its own size.
+  void expect_bulk();
   // One chunk, in one system call where the socket takes it, without copying. Waits while the client does not read.
   task::Task<void> write(std::string_view bytes);
   task::Task<void> write(std::span<const std::string_view> buffers);

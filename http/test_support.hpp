@@ -20,8 +20,8 @@ namespace quoll::http {
 
 enum class Transport { kTcp, kUnix };
 
-// The body as a blocking function reads it, in pieces of up to 1,000 bytes.
-task::Task<std::string> read_lent(Request& request, std::size_t limit);
+// The body as a blocking function reads it, in pieces of up to so many bytes.
+task::Task<std::string> read_lent(Request& request, std::size_t limit, std::size_t piece_bytes = 1000);
 
 // Waits until `condition` holds; false after 10 s. For what another thread is about to do.
 bool eventually(const std::function<bool()>& condition);

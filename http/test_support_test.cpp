@@ -51,12 +51,12 @@ UniqueFd connect_unix(const std::string& path) {
 
 }  // namespace
 
-task::Task<std::string> read_lent(Request& request, std::size_t limit) {
+task::Task<std::string> read_lent(Request& request, std::size_t limit, std::size_t piece_bytes) {
   std::string body;
   co_await request.consume_body([&](const BodySource& source, const std::stop_token&) {
-    char piece[1000];
+    std::vector<char> piece(piece_bytes);
     while (const std::size_t count = source(piece)) {
-      body.append(piece, count);
+      body.append(piece.data(), count);
       if (body.size() > limit) throw StatusError(413, "larger than the test wants");
     }
   });

@@ -19,7 +19,7 @@ namespace {
 
 constexpr int kLinksMax = 16;
 constexpr std::size_t kHoleChunk = 64 * 1024;
-constexpr std::int64_t kGrowthStep = 1024 * 1024;
+constexpr std::int64_t kGrowthStep = 256 * 1024;
 
 std::string archive_name(const std::string& path) {
   auto clean = clean_archive_path(path);

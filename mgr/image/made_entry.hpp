@@ -30,10 +30,7 @@ class MadeEntry {
     return path_.empty() ? ::fsetxattr(fd_, key.c_str(), value.data(), value.size(), 0)
                          : ::setxattr(path_.c_str(), key.c_str(), value.data(), value.size(), 0);
   }
-  bool is_owned_by(uid_t uid, gid_t gid) const {
-    struct stat status{};
-    return ::fstat(fd_, &status) == 0 && status.st_uid == uid && status.st_gid == gid;
-  }
+  int get_status(struct stat& status) const { return ::fstat(fd_, &status); }
 
  private:
   const int fd_;

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <utility>
 #include <vector>
 
 #include "task/error.hpp"
@@ -66,13 +67,27 @@ std::optional<UniqueFd> open_directory_in_root(int root_fd, const std::string& c
   }
 }
 
+namespace {
+
+// The lowest directory above `clean_path`, which is not there itself, and how much of the path leads to it.
+std::pair<UniqueFd, std::size_t> nearest_directory(int root_fd, const std::string& clean_path) {
+  std::size_t end = clean_path.size();
+  while (true) {
+    const std::size_t slash = clean_path.rfind('/', end - 1);
+    end = slash == clean_path.npos ? 0 : slash;
+    if (auto found = open_directory_in_root(root_fd, clean_path.substr(0, end))) return {std::move(*found), end};
+    if (end == 0) refuse(ENOENT, clean_path);
+  }
+}
+
+}  // namespace
+
 UniqueFd make_directories_in_root(int root_fd, const std::string& clean_path) {
   if (auto found = open_directory_in_root(root_fd, clean_path)) return std::move(*found);
   const SplitPath split = split_path(clean_path);
   if (split.name.empty()) refuse(ENOENT, clean_path);
-  // Parents first, one component a turn: an archive's name may have thousands of them.
-  std::size_t end = 0;
-  UniqueFd parent = std::move(*open_directory_in_root(root_fd, ""));
+  // From the nearest that is there down, one component a turn: an archive's name may have thousands of them.
+  auto [parent, end] = nearest_directory(root_fd, clean_path);
   while (end != clean_path.npos) {
     const std::size_t begin = end == 0 ? 0 : end + 1;
     end = clean_path.find('/', begin);
@@ -86,7 +101,7 @@ UniqueFd make_directories_in_root(int root_fd, const std::string& clean_path) {
     if (!child) refuse(ENOENT, clean_path);  // a dangling link stands there
     parent = std::move(*child);
   }
-  return parent;
+  return std::move(parent);
 }
 
 }  // namespace quoll::mgr

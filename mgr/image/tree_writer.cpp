@@ -66,14 +66,20 @@ void check_owner(const TarEntry& entry, const TreeOwner& owner) {
   }
 }
 
-// Owner first: changing it clears setuid and file capabilities.
+// Owner first: changing it clears setuid and file capabilities. What is new has our ids mostly, and so have most
+// entries, and a file is made with its permissions: asking is cheaper than changing.
 void set_metadata(const MadeEntry& made, const TarEntry& entry, const TreeOwner& owner) {
   check_owner(entry, owner);
   const auto uid = static_cast<uid_t>(owner.uid);
   const auto gid = static_cast<gid_t>(owner.gid);
-  // What is new has our ids mostly, and so have most entries: asking is cheaper than changing.
-  if (!made.is_owned_by(uid, gid) && made.set_owner(uid, gid) != 0) fail(errno, entry.path, "set owner");
-  if (entry.type != TarEntryType::kSymlink && made.set_mode(entry.mode) != 0) fail(errno, entry.path, "set mode");
+  struct stat status{};
+  if (made.get_status(status) != 0) fail(errno, entry.path, "look at it");
+  const bool is_owned = status.st_uid == uid && status.st_gid == gid;
+  if (!is_owned && made.set_owner(uid, gid) != 0) fail(errno, entry.path, "set owner");
+  const bool has_mode = (status.st_mode & 07777) == entry.mode && (is_owned || (entry.mode & 06000) == 0);
+  if (entry.type != TarEntryType::kSymlink && !has_mode && made.set_mode(entry.mode) != 0) {
+    fail(errno, entry.path, "set mode");
+  }
   set_attributes(made, entry);
   const timespec times[2] = {entry.mtime, entry.mtime};
   if (made.set_times(times) != 0) fail(errno, entry.path, "set time");
@@ -216,10 +222,11 @@ void TreeWriter::add_directory(int parent, const std::string& path, const std::s
 
 void TreeWriter::add_file(int parent, const std::string& name, const TarEntry& entry, TarReader& reader) {
   constexpr int kFlags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
-  UniqueFd file(::openat(parent, name.c_str(), kFlags, 0600));
+  const mode_t mode = entry.mode & 0777;  // the rest once it is whole and has its owner
+  UniqueFd file(::openat(parent, name.c_str(), kFlags, mode));
   if (!file && errno == EEXIST) {
     make_way(parent, name, entry);
-    file.reset(::openat(parent, name.c_str(), kFlags, 0600));
+    file.reset(::openat(parent, name.c_str(), kFlags, mode));
   }
   if (!file) fail(errno, entry.path, "create file");
   try {
