@@ -322,6 +322,32 @@ def sharing_images(shared, under):
     return made
 
 
+def test_no_more_layers_are_downloaded_at_once_than_the_daemon_is_told(make_daemon, registry):
+    daemon = make_daemon(config={"max-concurrent-downloads": 2})
+    image = image_of(layers=6)
+    name = registry.add("x", "1", image)
+    lock, go, open_now, most = threading.Lock(), threading.Event(), [0], [0]
+
+    def hold(handler, data):
+        with lock:
+            open_now[0] += 1
+            most[0] = max(most[0], open_now[0])
+        go.wait(30)
+        handler.send_blob(data)
+        with lock:
+            open_now[0] -= 1
+
+    for index in range(6):
+        registry.on_blob[layer_digest(image, index)] = hold
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        pulling = pool.submit(pull, daemon, name)
+        eventually(lambda: open_now[0] == 2, what="two downloads")
+        eventually(lambda: daemon.dump().count("[semacquire") >= 4, what="four layers that wait")
+        go.set()
+        assert "errorDetail" not in pulling.result(60)[-1]
+    assert most[0] == 2
+
+
 @pytest.mark.parametrize("place", ["below", "upon a layer of each one's own"])
 def test_two_images_that_share_a_layer_download_it_once(images, registry, place):
     shared, upon = os.urandom(1_000_000), place != "below"

@@ -286,8 +286,11 @@ def test_prune_takes_what_its_filters_say(daemon):
         return daemon.http.post(f"/images/prune?filters={filters_of(**filters)}").expect(200).json()["ImagesDeleted"] or []
 
     assert prune(**{"label!": ["keep=yes"]}) == [] and prune(label=["none"]) == []
-    assert {"Deleted": untagged} in prune()
-    assert {"Untagged": "tagged:1"} in prune(dangling=["false"])
+    commit(daemon, "busybox", "fresh:1", "ENV%20A=2")
+    assert {"Deleted": untagged} in prune(until=["1h"])  # the archives have old times
+    assert {"Untagged": "tagged:1"} in prune(dangling=["false"], until=["1h"])
+    assert tags(daemon) == ["busybox:latest", "fresh:1", "used:1"]
+    assert {"Untagged": "fresh:1"} in prune(dangling=["false"])
     assert tags(daemon) == ["busybox:latest", "used:1"]
     daemon.http.post('/images/prune?filters={"nonsense":["x"]}').expect(400)
 
