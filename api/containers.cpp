@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstdio>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "api/container_json.hpp"
 #include "api/container_size.hpp"
@@ -14,6 +15,7 @@
 #include "api/version.hpp"
 #include "mgr/container/container_manager.hpp"
 #include "mgr/exec/exec_manager.hpp"
+#include "mgr/image/image_store.hpp"
 #include "mgr/image/platform.hpp"
 #include "mgr/wall_clock.hpp"
 #include "task/blocking.hpp"
@@ -40,13 +42,6 @@ std::optional<int> query_number(const Request& request, std::string_view name) {
 mgr::StopRequest stop_request(const Request& request) {
   return {.timeout_s = query_number(request, "t"),
           .signal = is_before(request, 42) ? "" : request.query("signal").value_or("")};
-}
-
-// Whether the value of an `ancestor` filter names the container's image, by reference or by id.
-bool is_ancestor(const ContainerSnapshot& container, const std::string& wanted) {
-  const std::string& image = container.config->image;
-  return image == wanted || image == wanted + ":latest" || image + ":latest" == wanted ||
-         container.image_id == wanted || (wanted.size() >= 12 && container.image_id.substr(7, wanted.size()) == wanted);
 }
 
 bool is_in_network(const ContainerSnapshot& container, const std::string& wanted) {
@@ -137,6 +132,14 @@ class Selection {
     since_ns_ = created_ns(api, request, "since");
   }
 
+  // Whether find_images() is to be called before has().
+  bool needs_images() const { return filters_.has("ancestor"); }
+
+  // Blocks.
+  void find_images(const mgr::ImageStore& store) {
+    for (const std::string& image : filters_.values("ancestor")) images_.merge(store.with_descendants(image));
+  }
+
   bool has(const ContainerSnapshot& container) const {
     if (!all_ && !mgr::is_running(container.state.status)) return false;
     if (before_ns_ && container.created_ns >= *before_ns_) return false;
@@ -149,7 +152,7 @@ class Selection {
                                  std::to_string(container.state.exit_code) == code;
                         }) &&
            filters_.any("network", [&](const std::string& wanted) { return is_in_network(container, wanted); }) &&
-           filters_.any("ancestor", [&](const std::string& image) { return is_ancestor(container, image); }) &&
+           (!needs_images() || images_.contains(container.image_id)) &&
            filters_.any("health", [&](const std::string& word) { return health_word(container) == word; }) &&
            filters_.any("volume", [&](const std::string& name) { return has_mount(container, name); }) &&
            filters_.any("expose",
@@ -176,12 +179,12 @@ class Selection {
   bool is_task_ = false;  // of a swarm, which there is none of
   std::optional<std::int64_t> before_ns_;
   std::optional<std::int64_t> since_ns_;
+  std::set<std::string> images_;  // ids of the ancestors and of what was made from them
 };
 
 // With `stop`, the containers' sizes are looked up too, which blocks.
-std::shared_ptr<const std::string> list_answer(Api& api, const Request& request, std::int64_t now_ns,
+std::shared_ptr<const std::string> list_answer(Api& api, const Selection& selection, std::int64_t now_ns,
                                                const std::stop_token* stop = nullptr) {
-  const Selection selection(api, request);
   nlohmann::json list = nlohmann::json::array();
   for (const ContainerSnapshot& container : api.containers.list()) {
     if (selection.full(list.size())) break;
@@ -233,18 +236,23 @@ Task<void> create_container(Api& api, Request& request, Response& response) {
 
 Task<void> list_containers(Api& api, Request& request, Response& response) {
   const std::int64_t now_ns = mgr::wall_now_ns();
-  if (request.query_flag("size")) {
-    auto sized =
-        co_await task::blocking([&](const std::stop_token& stop) { return list_answer(api, request, now_ns, &stop); });
-    co_await response.send(std::move(sized), "application/json");
-    co_return;
-  }
   // Read first: a change while the answer is made makes it an old one.
   const std::uint64_t generation = api.containers.generation();
   const std::int64_t second = now_ns / 1'000'000'000;
   auto answer = api.container_list.find(request.raw_query(), generation, second);
-  if (!answer) {
-    answer = list_answer(api, request, now_ns);
+  if (answer) {
+    co_await response.send(std::move(answer), "application/json");
+    co_return;
+  }
+  Selection selection(api, request);
+  const bool sized = request.query_flag("size");
+  if (sized || selection.needs_images()) {  // neither sizes nor images change the generation: the answer is not kept
+    answer = co_await task::blocking([&](const std::stop_token& stop) {
+      selection.find_images(api.images);
+      return list_answer(api, selection, now_ns, sized ? &stop : nullptr);
+    });
+  } else {
+    answer = list_answer(api, selection, now_ns);
     api.container_list.keep(request.raw_query(), generation, second, answer);
   }
   co_await response.send(std::move(answer), "application/json");

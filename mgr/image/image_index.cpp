@@ -128,6 +128,20 @@ std::vector<std::string> ImageIndex::references_of(const std::string& image_id) 
   return found;
 }
 
+std::set<std::string> ImageIndex::with_descendants(const std::string& image_id) const {
+  std::multimap<std::string, std::string> children;
+  for (const auto& [id, record] : images) children.emplace(record.parent, id);
+  std::set<std::string> family;
+  std::vector<std::string> found{image_id};
+  while (!found.empty()) {
+    const std::string id = std::move(found.back());
+    found.pop_back();
+    if (!family.insert(id).second) continue;
+    for (auto [child, end] = children.equal_range(id); child != end; ++child) found.push_back(child->second);
+  }
+  return family;
+}
+
 std::set<std::string> ImageIndex::used_chains() const {
   std::set<std::string> used;
   for (const auto& [id, record] : images) {

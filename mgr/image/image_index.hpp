@@ -59,6 +59,9 @@ struct ImageIndex {
   // Canonical references of one image, sorted.
   std::vector<std::string> references_of(const std::string& image_id) const;
 
+  // The image and all that were made from it on this host, directly or not; also those that only containers still need.
+  std::set<std::string> with_descendants(const std::string& image_id) const;
+
   // What the images' records need on disk.
   std::set<std::string> used_chains() const;
   std::set<std::string> used_blobs() const;

@@ -50,6 +50,15 @@ Image ImageStore::get(const std::string& name) const {
   return snapshot(index_.resolve(name));
 }
 
+std::set<std::string> ImageStore::with_descendants(const std::string& name) const {
+  const std::lock_guard lock(mutex_);
+  try {
+    return index_.with_descendants(index_.resolve(name));
+  } catch (const Error&) {  // no such image, several, or no name at all
+    return {};
+  }
+}
+
 std::vector<std::filesystem::path> ImageStore::layer_directories(const std::string& image_id) const {
   const std::lock_guard lock(mutex_);
   const auto found = index_.images.find(image_id);

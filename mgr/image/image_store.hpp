@@ -9,6 +9,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <span>
 #include <stop_token>
 #include <string>
@@ -111,6 +112,9 @@ class ImageStore {
   // Errors:   kInvalidArgument where the configuration is none, or does not fit the layers; kInternal where content is
   //           not there.
   Image add_image(const NewImage& image);
+
+  // Ids of the image that the name means and of all that were made from it on this host; none where it means none.
+  std::set<std::string> with_descendants(const std::string& name) const;
 
   // By full id; also of an image that was removed by force while a container uses it. Errors: kNotFound.
   Image image_of(const std::string& image_id) const;

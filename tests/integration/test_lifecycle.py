@@ -9,6 +9,7 @@ import urllib.parse
 import docker
 import pytest
 
+import builds
 import containers
 from containers import create, finished, inspect, logs, nanoseconds, run, start, state, wait
 from waiting import eventually
@@ -446,6 +447,24 @@ def test_docker_ps_filters_and_formats(daemon):
     table = daemon.docker("ps").stdout.splitlines()
     assert table[0].split() == ["CONTAINER", "ID", "IMAGE", "COMMAND", "CREATED", "STATUS", "PORTS", "NAMES"]
     assert daemon.docker("ps", "-q").stdout.strip() == running[:12]
+
+
+def test_a_container_descends_from_every_image_below_its_own(daemon):
+    def names(ancestor):
+        return daemon.docker("ps", "-a", "--format", "{{.Names}}", "--filter", f"ancestor={ancestor}").stdout.split()
+
+    base = finished(daemon, "echo > /of-the-middle", name="on-base")
+    daemon.docker("commit", base, "middle")
+    built = builds.build(daemon, "FROM middle\nLABEL above=1\nRUN echo > /of-the-top\n", t="top:v1").succeeded()
+    for image in ("middle", "top:v1"):
+        daemon.docker("create", "--name", "on-" + image.partition(":")[0], image, "true")
+    assert names("busybox") == ["on-top", "on-middle", "on-base"]
+    assert names("middle") == names("middle:latest") == ["on-top", "on-middle"]
+    assert names("top:v1") == names(built.id[:12]) == ["on-top"]
+    assert names("top") == names("UPPER") == []
+    # A name is what it is now, however soon that is.
+    daemon.docker("tag", "top:v1", "middle")
+    assert names("middle") == ["on-top"]
 
 
 @pytest.mark.parametrize("filters", ['{"nosuch":["x"]}', "x", '["a"]', '{"status":["blue"]}', '{"name":"x"}'])
