@@ -56,6 +56,8 @@ struct Attachment {
   std::string network_id, network_name;
   std::optional<Endpoint> live;
 
+  bool has_link() const { return live && !live->host_link.empty(); }
+
   bool operator==(const Attachment&) const = default;
 };
 

@@ -134,7 +134,7 @@ class NetworkManager {
   task::Task<void> change_ports(std::vector<PortRule> add, std::vector<PortRule> remove);
   task::Task<void> tell_names(std::string network_id);
 
-  // network_endpoints.cpp
+  // network_leases.cpp
   Network find_for(const Attachment& attachment) const;
   Endpoint lease_one(const NetworkMember& member, Attachment attachment, int number);
   task::Task<ContainerNetwork> lease_now(NetworkMember member, ContainerNetwork network,
@@ -145,11 +145,13 @@ class NetworkManager {
     forget_member(container_id, attachment);
     release_addresses(attachment);
   }
+  bool serves_names(const std::string& network_id) const;
   task::Task<void> finish_release(NetworkMember member, ContainerNetwork network, bool namespace_shared);
+
+  // network_endpoints.cpp
   void plug_links(const ContainerNetwork& network, int init_pid, const std::vector<std::string>& only);
   task::Task<void> make_links(ContainerNetwork network, int init_pid, std::vector<std::string> only);
   task::Task<void> unplug_links(ContainerNetwork network);
-  bool serves_names(const std::string& network_id) const;
   task::Task<void> tell_names_of(ContainerNetwork network);
   // Makes `rules` those of the container.
   task::Task<void> set_port_rules(std::string container_id, std::vector<PortRule> rules);
