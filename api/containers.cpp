@@ -2,6 +2,7 @@
 #include <charconv>
 #include <chrono>
 #include <cstdio>
+#include <iterator>
 #include <nlohmann/json.hpp>
 #include <set>
 
@@ -203,7 +204,21 @@ mgr::WaitCondition wait_condition(const Request& request) {
   throw Error(ErrorClass::kInvalidArgument, "invalid condition: \"" + condition + "\"");
 }
 
-// Older clients said so themselves.
+// What a container is told whose creation says something in a way that is not the present one.
+std::vector<std::string> manner_warnings(const Request& request, const nlohmann::json& body, bool ignores_driver) {
+  std::vector<std::string> warnings;
+  if (!is_before(request, 44) && !mgr::json_string(body, "MacAddress").empty()) {
+    warnings.emplace_back(
+        "The container-wide MacAddress field is now deprecated. It should be specified in EndpointsConfig instead.");
+  }
+  if (ignores_driver && !is_before(request, 48)) {
+    warnings.emplace_back(
+        "the container-wide volume-driver configuration is ignored for volumes specified via 'mount'. Use '--mount "
+        "type=volume,volume-driver=...' instead");
+  }
+  return warnings;
+}
+
 bool ignores_volume_driver(const mgr::HostConfig& host) {
   return !host.volume_driver.empty() && std::ranges::any_of(host.mounts, [](const mgr::MountConfig& mount) {
     return mount.kind == mgr::MountConfig::Kind::kVolume && mount.origin == mgr::MountConfig::Origin::kMounts;
@@ -223,14 +238,10 @@ Task<void> create_container(Api& api, Request& request, Response& response) {
   nlohmann::json body = co_await read_json(request);
   read_as_old_create(request, body);
   mgr::ContainerConfig config = mgr::parse_container_config(body);
-  const bool ignores_driver = !is_before(request, 48) && ignores_volume_driver(config.host);
+  std::vector<std::string> warnings = manner_warnings(request, body, ignores_volume_driver(config.host));
   mgr::CreatedContainer created =
       co_await api.containers.create(request.query("name").value_or(""), std::move(config), wanted_platform(request));
-  if (ignores_driver) {
-    created.warnings.emplace_back(
-        "the container-wide volume-driver configuration is ignored for volumes specified via 'mount'. Use '--mount "
-        "type=volume,volume-driver=...' instead");
-  }
+  std::ranges::move(warnings, std::back_inserter(created.warnings));
   co_await send_json(response, 201, {{"Id", created.id}, {"Warnings", created.warnings}});
 }
 

@@ -11,6 +11,7 @@
 #include "api/handlers.hpp"
 #include "api/json_body.hpp"
 #include "api/old_fields.hpp"
+#include "api/program_versions.hpp"
 #include "mgr/container/container_bundle.hpp"
 #include "mgr/container/container_manager.hpp"
 #include "mgr/event/event_bus.hpp"
@@ -168,9 +169,7 @@ json info_json(const Api& api) {
       {"LiveRestoreEnabled", api.live_restore.load()},
       {"Isolation", ""},
       {"InitBinary", mgr::init_program().empty() ? "" : "docker-init"},
-      {"ContainerdCommit", {{"ID", ""}}},
-      {"RuncCommit", {{"ID", ""}}},
-      {"InitCommit", {{"ID", ""}}},
+      {"ContainerdCommit", {{"ID", "N/A"}}},  // there is none
       {"FirewallBackend", {{"Driver", "nftables"}}},
       {"CDISpecDirs", json::array()},
       {"SecurityOptions", json::array({"name=seccomp,profile=builtin"})},
@@ -217,6 +216,10 @@ Task<void> version(Api&, Request&, Response& response) {
 
 Task<void> info(Api& api, Request& request, Response& response) {
   json answer = co_await task::blocking([&api] { return info_json(api); });
+  const std::string runtime = co_await program_commit(api.facts.runtime_path);
+  const std::string init = co_await program_commit(mgr::init_program());
+  answer["RuncCommit"] = {{"ID", runtime}};
+  answer["InitCommit"] = {{"ID", init}};
   add_old_info_fields(request, answer);
   co_await send_json(response, 200, answer);
 }

@@ -65,7 +65,12 @@ std::vector<EndpointConfig> parse_networking(JsonFields& fields, const HostConfi
     const auto address = parse_mac_address(mac);
     if (!address) refuse("invalid MAC address: " + mac);
     EndpointConfig& endpoint = endpoint_of(endpoints, host.network_mode);
-    if (!endpoint.mac) endpoint.mac = address;
+    if (endpoint.mac && endpoint.mac != address) {
+      refuse(
+          "the container-wide MAC address must match the endpoint-specific MAC address for the main network, or be "
+          "left empty");
+    }
+    endpoint.mac = address;
   }
   return endpoints;
 }

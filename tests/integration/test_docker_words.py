@@ -116,6 +116,21 @@ def test_the_platform_that_is_asked_for(daemon):
     daemon.http.post("/v1.40/containers/create?platform=linux/s390x", json={"Image": "busybox"}).expect(201)
 
 
+def test_the_mac_address_of_old_clients(daemon):
+    def made(version, own=None):
+        body = {"Image": "busybox", "MacAddress": "02:00:00:00:00:07", "HostConfig": {"NetworkMode": "bridge"},
+                "NetworkingConfig": {"EndpointsConfig": {"bridge": {"MacAddress": own}}} if own else {}}
+        return daemon.http.post(f"/v{version}/containers/create", json=body)
+    warning = "The container-wide MacAddress field is now deprecated. It should be specified in EndpointsConfig instead."
+    assert made("1.43").expect(201).json()["Warnings"] == []
+    assert made("1.44").expect(201).json()["Warnings"] == [warning]
+    assert made("1.44", own="02:00:00:00:00:07").expect(201).json()["Warnings"] == [warning]
+    assert made("1.44", own="02:00:00:00:00:08").expect(400).json() == {
+        "message": "the container-wide MAC address must match the endpoint-specific MAC address for the main network, or be left empty"}
+    done = daemon.docker("create", "--mac-address", "02:00:00:00:00:09", "busybox")
+    assert done.stderr == ""
+
+
 def test_names_and_ids_are_filtered_by_regular_expressions(daemon):
     web, cache = create(daemon, name="web-1"), create(daemon, name="cache-web")
 

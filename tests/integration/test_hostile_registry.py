@@ -270,6 +270,13 @@ def test_an_index_is_chosen_from_by_platform(images, registry, media_type):
     assert images.http.get(f"/images/{name}/json").expect(200).json()["Id"] == here.id
     assert images.docker("pull", "--platform", "linux/s390x", name).returncode == 0
     assert images.http.get(f"/images/{name}/json").expect(200).json()["Architecture"] == "s390x"
+    created = images.http.post("/containers/create", json={"Image": name}).expect(201).json()
+    assert created["Warnings"] == ["The requested image's platform (linux/s390x) does not match the detected host platform (linux/amd64) and "
+                                   "no specific platform was requested"]
+    asked = images.http.post("/containers/create?platform=linux/s390x", json={"Image": name}).expect(201).json()
+    assert asked["Warnings"] == []
+    for container in (created, asked):
+        images.http.delete(f"/containers/{container['Id']}").expect(204)
     refused = images.docker("pull", "--platform", "linux/mips", name, check=False)
     assert "no matching manifest for linux/mips in the manifest list entries" in refused.stderr
 

@@ -3,7 +3,9 @@
 import concurrent.futures
 import json
 import re
+import subprocess
 import threading
+import time
 import urllib.parse
 
 import docker
@@ -138,6 +140,18 @@ def test_stop_sends_the_container_s_own_signal(daemon):
     eventually(lambda: logs(daemon, container) == b"up\n")
     daemon.docker("stop", container)
     assert state(daemon, container)["ExitCode"] == 21
+
+
+def test_a_container_s_own_stop_timeout_ends_what_ignores_the_signal(daemon):
+    # With the daemon's ten seconds, or without end, it would end by itself.
+    container = run(daemon, "trap 'echo term; sleep 8; exit 0' TERM; echo up; while true; do sleep 0.05; done", "--stop-timeout", "1")
+    eventually(lambda: logs(daemon, container) == b"up\n")
+    begin = containers.seconds_text(time.time_ns())
+    daemon.docker("stop", container)
+    assert logs(daemon, container) == b"up\nterm\n" and state(daemon, container)["ExitCode"] == 137
+    said = daemon.docker("events", "--since", begin, "--until", containers.seconds_text(time.time_ns()), "--filter", f"container={container}",
+                         "--format", "{{.Action}} {{.Actor.Attributes.signal}}").stdout.splitlines()
+    assert [line.replace("<no value>", "").strip() for line in said] == ["kill 15", "kill 9", "die", "stop"]
 
 
 def test_a_signal_that_does_not_end_it_leaves_it_running(daemon):
@@ -514,6 +528,9 @@ def test_docker_info_and_version_print_without_errors(daemon):
     assert "ERROR" not in info.stdout + info.stderr
     assert re.search(r"Running: 1$", info.stdout, re.M) and re.search(r"Server Version: \S+", info.stdout)
     assert daemon.docker("info", "-f", "{{.ContainersRunning}} {{.OSType}} {{.Driver}}").stdout == "1 linux overlay2\n"
+    commit = re.search(r"^commit: (\S+)$", subprocess.run(["crun", "--version"], capture_output=True, text=True, check=True).stdout, re.M)
+    assert re.search(rf"^ runc version: {re.escape(commit[1])}$", info.stdout, re.M), info.stdout
+    assert re.search(r"^ init version: \S+$", info.stdout, re.M) and re.search(r"^ containerd version: N/A$", info.stdout, re.M)
     version = daemon.docker("version")
     assert version.stderr == "" and re.search(r"^Server: Quoll", version.stdout, re.M)
     assert daemon.docker("version", "-f", "{{.Server.APIVersion}} {{.Server.MinAPIVersion}}").stdout == "1.51 1.24\n"

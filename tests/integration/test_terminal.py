@@ -98,9 +98,8 @@ def resize(shell, rows, columns):
 
 
 def interrupt(shell):
-    shell.type("sleep 1000\r")
-    shell.expect("sleep 1000")
-    time.sleep(0.2)
+    shell.type("sh -c 'echo be\"\"gun; exec sleep 1000'\r")
+    shell.expect("begun")
     shell.type("\x03")
     shell.expect("# ")
 
@@ -111,7 +110,7 @@ def edit_with_vi(shell):
     shell.type("ihello from vi")
     shell.expect("hello from vi")
     shell.type("\x1b")
-    time.sleep(0.2)  # vi takes what follows an escape at once for one key
+    shell.expect("- /tmp/text")  # the command mode: vi takes what follows an escape at once for one key
     shell.type(":wq\r")
     shell.expect("# ")
     shell.type("cat /tmp/text; echo ready\r")
