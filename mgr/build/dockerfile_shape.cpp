@@ -4,6 +4,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "mgr/build/build_text.hpp"
 #include "mgr/build/dockerfile_words.hpp"
 #include "mgr/image/config_changes.hpp"
 #include "task/error.hpp"
@@ -13,6 +14,7 @@ namespace quoll::mgr {
 namespace {
 
 [[noreturn]] void refuse(std::string message) { throw Error(ErrorClass::kInvalidArgument, std::move(message)); }
+[[noreturn]] void refuse_chain() { refuse("Chaining ONBUILD via `ONBUILD ONBUILD` isn't allowed"); }
 
 void check_copy(const Instruction& copy, char escape) {
   const std::size_t words = copy.list ? copy.list->size() : split_words(copy.arguments, escape).size();
@@ -45,14 +47,17 @@ void check_healthcheck(const Instruction& healthcheck, char) {
   apply_change(config, "HEALTHCHECK " + healthcheck.arguments);
 }
 
+// A chain is refused by its first two words: it may be as long as the file is.
 void check_onbuild(const Instruction& instruction, char escape) {
+  const std::string& trigger = instruction.arguments;
+  if (lower(trigger.substr(0, trigger.find_first_of(" \t"))) == "onbuild") refuse_chain();
   check_trigger(parse_instruction(instruction.arguments, 0, escape));
 }
 
 }  // namespace
 
 void check_trigger(const Instruction& trigger) {
-  if (trigger.name == "ONBUILD") refuse("Chaining ONBUILD via `ONBUILD ONBUILD` isn't allowed");
+  if (trigger.name == "ONBUILD") refuse_chain();
   if (trigger.name == "MAINTAINER" || trigger.name == "FROM") {
     refuse(trigger.name + " isn't allowed as an ONBUILD trigger");
   }

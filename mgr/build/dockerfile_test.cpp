@@ -100,6 +100,9 @@ TEST(Dockerfile, refuses_what_is_wrong_whatever_the_variables_come_to) {
   EXPECT_EQ(failure_at_2("HEALTHCHECK BOGUS"), at + "Unknown type \"BOGUS\" in HEALTHCHECK (try CMD)");
   EXPECT_EQ(failure_at_2("ONBUILD FROM x"), at + "FROM isn't allowed as an ONBUILD trigger");
   EXPECT_EQ(failure_at_2("ONBUILD ONBUILD RUN x"), at + "Chaining ONBUILD via `ONBUILD ONBUILD` isn't allowed");
+  std::string chain = "ONBUILD RUN x";
+  for (int i = 0; i < 10'000; ++i) chain.insert(0, "ONBUILD ");
+  EXPECT_EQ(failure_at_2(chain), at + "Chaining ONBUILD via `ONBUILD ONBUILD` isn't allowed");
   EXPECT_EQ(failure_at_2("ONBUILD BOGUS"), at + "unknown instruction: BOGUS");
   EXPECT_EQ(failure_at_2("USER"), at + "USER requires exactly one argument");
   EXPECT_EQ(failure_at_2("ENV a=${b:?c}"), "");
