@@ -67,7 +67,7 @@ const BuildRun::Stage* BuildRun::find_stage(const std::string& name) const {
 
 task::Task<void> BuildRun::from(const Instruction& instruction) {
   const StageHead head = parse_stage_head(instruction);
-  const VariableLookup globals = [this](const std::string& name) { return arguments_.global(name); };
+  const VariableLookup globals = global_variables();
   const std::string base = expand_word(head.base, file_.escape, globals);
   if (base.empty()) refuse("base name (" + head.base + ") should not be blank");
   std::optional<Platform> platform = request_.platform;

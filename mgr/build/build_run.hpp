@@ -76,6 +76,8 @@ class BuildRun {
   task::Task<void> trigger(const Instruction& instruction);
   std::string expand(std::string_view text) const;
   VariableLookup variables() const;
+  VariableLookup global_variables() const;  // those of FROM, and of ARG before it
+  std::optional<std::string> counted(std::optional<std::string> value) const;
 
   // build_copy.cpp
   struct Source;
@@ -126,8 +128,9 @@ class BuildRun {
   BuildArguments arguments_;
   std::vector<Stage> stages_;
   ImageHold hold_;
-  std::vector<Image> cache_sources_;  // that are here
-  int fetched_ = 0;                   // files so far
+  std::vector<Image> cache_sources_;        // that are here
+  int fetched_ = 0;                         // files so far
+  mutable std::size_t variable_bytes_ = 0;  // that variables have stood for so far
 };
 
 }  // namespace quoll::mgr

@@ -14,6 +14,8 @@ namespace {
 
 using nlohmann::json;
 
+constexpr std::size_t kVariableBytesMax = 16 * 1024 * 1024;  // of one build
+
 [[noreturn]] void refuse(std::string message) { throw Error(ErrorClass::kInvalidArgument, std::move(message)); }
 
 std::vector<std::string> words_at(const json& config, const char* key) {
@@ -27,10 +29,23 @@ std::vector<std::string> words_at(const json& config, const char* key) {
 VariableLookup BuildRun::variables() const {
   return [this](const std::string& name) -> std::optional<std::string> {
     for (const std::string& setting : words_at(stages_.back().config, "Env")) {
-      if (setting.starts_with(name + "=")) return setting.substr(name.size() + 1);
+      if (setting.starts_with(name + "=")) return counted(setting.substr(name.size() + 1));
     }
-    return arguments_.value(name);
+    return counted(arguments_.value(name));
   };
+}
+
+VariableLookup BuildRun::global_variables() const {
+  return [this](const std::string& name) { return counted(arguments_.global(name)); };
+}
+
+// A few lines like ARG a=$a$a would come to more than the memory holds.
+std::optional<std::string> BuildRun::counted(std::optional<std::string> value) const {
+  variable_bytes_ += value ? value->size() : 0;
+  if (variable_bytes_ > kVariableBytesMax) {
+    refuse("variables stand for more than " + std::to_string(kVariableBytesMax) + " bytes");
+  }
+  return value;
 }
 
 std::string BuildRun::expand(std::string_view text) const { return expand_word(text, file_.escape, variables()); }
@@ -40,9 +55,8 @@ task::Task<void> BuildRun::argument(const Instruction& instruction) {
   std::string comment = "ARG";
   for (const std::string& word : split_words(instruction.arguments, file_.escape)) {
     const auto equals = word.find('=');
-    const VariableLookup globals = [this](const std::string& name) { return arguments_.global(name); };
     const auto expanded = [&](std::string_view text) {
-      return is_global ? expand_word(text, file_.escape, globals) : expand(text);
+      return is_global ? expand_word(text, file_.escape, global_variables()) : expand(text);
     };
     const std::string name = expanded(std::string_view(word).substr(0, equals));
     if (name.empty()) refuse("ARG names can not be blank");

@@ -6,6 +6,7 @@
 
 #include <cerrno>
 
+#include "mgr/image/archive_images.hpp"
 #include "mgr/image/digest.hpp"
 #include "mgr/image/image_store.hpp"
 #include "mgr/image/layer_directory.hpp"
@@ -107,7 +108,12 @@ Image create_image(ImageStore& store, ImageDraft draft, ByteSource layer, const 
   for (const LayerRecord& record : image.layers) diff_ids.push_back(record.diff_id);
   draft.config["rootfs"] = {{"type", "layers"}, {"diff_ids", std::move(diff_ids)}};
   draft.config["history"] = std::move(history);
-  image.config = pin.put_blob_text(draft.config.dump(-1, ' ', false, json::error_handler_t::replace));
+  const std::string config = draft.config.dump(-1, ' ', false, json::error_handler_t::replace);
+  if (config.size() > kMetadataMax) {
+    throw Error(ErrorClass::kInvalidArgument,
+                "the image's configuration would be larger than " + std::to_string(kMetadataMax) + " bytes");
+  }
+  image.config = pin.put_blob_text(config);
   std::vector<SpooledFile> blobs;
   for (const LayerRecord& record : image.layers) blobs.push_back(stored_blob(store, record.blob));
   image.manifest = pin.put_blob_text(make_manifest(stored_blob(store, image.config), blobs));

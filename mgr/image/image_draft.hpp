@@ -37,7 +37,8 @@ LayerRecord store_layer(ImageStore& store, StorePin& pin, const std::string& par
 // Makes the image. `layer` is the tar of one more layer; empty for a change of the configuration alone. A tar without
 // entries adds no layer either.
 //
-// Errors:   kNotFound where the parent is gone; else as store_layer().
+// Errors:   kNotFound where the parent is gone; kInvalidArgument where its configuration would be larger than
+//           kMetadataMax; else as store_layer().
 // Thread:   any; blocks on the disk.
 Image create_image(ImageStore& store, ImageDraft draft, ByteSource layer, const std::stop_token& stop);
 

@@ -55,6 +55,16 @@ TEST_F(ImageDraftTest, no_layer_and_an_empty_one_change_the_configuration_alone)
   EXPECT_EQ(layer_count(), 1u);
 }
 
+// Such an image could not be read again.
+TEST_F(ImageDraftTest, a_configuration_beyond_the_bound_is_refused) {
+  ImageDraft large = draft();
+  large.config["config"]["Labels"]["x"] = std::string(kMetadataMax, 'x');
+  const Error error = failure([&] { create_image(*store_, std::move(large), {}, {}); });
+  EXPECT_EQ(error.error_class(), ErrorClass::kInvalidArgument);
+  EXPECT_EQ(error.message(), "the image's configuration would be larger than 8388608 bytes");
+  expect_nothing_left();
+}
+
 TEST_F(ImageDraftTest, after_a_failure_nothing_is_left) {
   std::stop_source stopped;
   stopped.request_stop();

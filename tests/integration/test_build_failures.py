@@ -34,6 +34,17 @@ def test_malformed_files_are_refused_as_a_whole(daemon, dockerfile, message):
     assert message in refusal(daemon, dockerfile)
 
 
+@pytest.mark.parametrize("start, keyword, message", [
+    ("", "ARG", "variables stand for more than 16777216 bytes"),
+    ("FROM scratch\n", "ARG", "the image's configuration would be larger than 8388608 bytes"),
+    ("FROM scratch\n", "ENV", "the image's configuration would be larger than 8388608 bytes"),
+])
+def test_variables_that_double_and_double_are_refused(daemon, start, keyword, message):
+    lines = f"{keyword} a=0123456789abcdef\n" + f"{keyword} a=$a$a\n" * 22
+    built = build(daemon, start + lines + "FROM scratch\n")
+    assert message in built.error["message"]
+
+
 @pytest.mark.parametrize("instruction, message", [
     ("COPY none /\n", "COPY failed: file not found in build context or excluded by .dockerignore: stat none: file does not exist"),
     ("COPY ../x /\n", "COPY failed: forbidden path outside the build context: ../x ()"),
