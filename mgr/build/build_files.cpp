@@ -1,6 +1,5 @@
 #include "mgr/build/build_files.hpp"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <fnmatch.h>
 #include <sys/stat.h>
@@ -8,7 +7,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 #include <functional>
 #include <memory>
 
@@ -41,20 +39,6 @@ struct Found {
 };
 // Returns whether to go into a directory.
 using Visitor = std::function<bool(const Found&)>;
-
-std::vector<std::string> names_in(int directory) {
-  std::vector<std::string> names;
-  DIR* const stream = ::fdopendir(reopen(directory, O_RDONLY | O_DIRECTORY).release());
-  if (stream == nullptr) throw system_error(errno, "read directory");
-  while (const dirent* const entry = ::readdir(stream)) {
-    if (std::strcmp(entry->d_name, ".") != 0 && std::strcmp(entry->d_name, "..") != 0) {
-      names.emplace_back(entry->d_name);
-    }
-  }
-  ::closedir(stream);
-  std::ranges::sort(names);
-  return names;
-}
 
 // Everything below an open directory, in the order of names. Links are not followed. `leave` comes behind what is in a
 // directory.

@@ -28,8 +28,13 @@ std::vector<std::string> words_at(const json& config, const char* key) {
 
 VariableLookup BuildRun::variables() const {
   return [this](const std::string& name) -> std::optional<std::string> {
-    for (const std::string& setting : words_at(stages_.back().config, "Env")) {
-      if (setting.starts_with(name + "=")) return counted(setting.substr(name.size() + 1));
+    const json& config = stages_.back().config;
+    const std::string start = name + "=";
+    if (const auto env = config.find("Env"); env != config.end()) {
+      for (const json& each : *env) {
+        const auto& setting = each.get_ref<const std::string&>();
+        if (setting.starts_with(start)) return counted(setting.substr(start.size()));
+      }
     }
     return counted(arguments_.value(name));
   };

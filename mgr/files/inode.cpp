@@ -1,5 +1,6 @@
 #include "mgr/files/inode.hpp"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <sys/syscall.h>
@@ -7,9 +8,11 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <climits>
+#include <memory>
 
 #include "task/error.hpp"
 
@@ -77,6 +80,23 @@ UniqueFd reopen(int place, int flags) {
   UniqueFd file(::open(path_of(place).c_str(), flags | O_CLOEXEC));
   if (!file) throw system_error(errno, "open a file of the container");
   return file;
+}
+
+std::vector<std::string> names_in(int place) {
+  UniqueFd directory = reopen(place, O_RDONLY | O_DIRECTORY);
+  const std::unique_ptr<DIR, int (*)(DIR*)> stream(::fdopendir(directory.get()), &::closedir);
+  if (!stream) throw system_error(errno, "list a directory");
+  directory.release();
+  std::vector<std::string> names;
+  errno = 0;
+  while (const dirent* const entry = ::readdir(stream.get())) {
+    const std::string_view name = entry->d_name;
+    if (name != "." && name != "..") names.emplace_back(name);
+    errno = 0;
+  }
+  if (errno != 0) throw system_error(errno, "list a directory");
+  std::ranges::sort(names);
+  return names;
 }
 
 bool is_whiteout(const struct stat& status) { return S_ISCHR(status.st_mode) && status.st_rdev == makedev(0, 0); }

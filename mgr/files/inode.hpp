@@ -26,6 +26,9 @@ std::vector<std::pair<std::string, std::string>> read_attributes(int place);
 // The same file opened. REQUIRES: a regular file or a directory; nothing else may be opened for its side effects.
 UniqueFd reopen(int place, int flags);
 
+// What is in a directory, sorted, without "." and "..".
+std::vector<std::string> names_in(int place);
+
 // Overlayfs's marks in an upper directory.
 bool is_whiteout(const struct stat& status);
 bool is_opaque(int place);

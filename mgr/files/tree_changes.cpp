@@ -1,12 +1,10 @@
 #include "mgr/files/tree_changes.hpp"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <memory>
 
 #include "mgr/files/inode.hpp"
 #include "mgr/files/tree_archive.hpp"
@@ -30,20 +28,6 @@ UniqueFd open_layers(const std::vector<std::filesystem::path>& layers) {
 
 UniqueFd open_entry(int directory, const std::string& name) {
   return UniqueFd(::openat(directory, name.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
-}
-
-std::vector<std::string> names_in(int place) {
-  UniqueFd directory = reopen(place, O_RDONLY | O_DIRECTORY);
-  const std::unique_ptr<DIR, int (*)(DIR*)> stream(::fdopendir(directory.get()), &::closedir);
-  if (!stream) throw system_error(errno, "list a directory of the container");
-  directory.release();
-  std::vector<std::string> names;
-  while (const dirent* entry = ::readdir(stream.get())) {
-    const std::string name = entry->d_name;
-    if (name != "." && name != "..") names.push_back(name);
-  }
-  std::ranges::sort(names);
-  return names;
 }
 
 void check_depth(std::size_t depth, const std::stop_token& stop) {
