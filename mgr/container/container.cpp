@@ -18,10 +18,10 @@ std::shared_ptr<LogHub> make_log(const ContainerConfig& config, const ContainerP
                                   [bundle = paths.bundle] { request_of_monitor(bundle, kReopenLogRequest); });
 }
 
-void tell(std::vector<task::Sender<WaitResult>>& waiters, int exit_code) {
+void tell(std::vector<task::Sender<WaitResult>>& waiters, const WaitResult& result) {
   for (const auto& waiter : waiters) {
-    WaitResult result{exit_code, ""};
-    waiter.try_send(result);
+    WaitResult copy = result;
+    waiter.try_send(copy);
   }
   waiters.clear();
 }
@@ -109,7 +109,7 @@ Container::Waiter Container::wait(WaitCondition condition) {
                          ? removed_
                          : condition == WaitCondition::kNotRunning && !is_running(state_.status);
   if (known) {
-    waiter.known_ = WaitResult{state_.exit_code, ""};
+    waiter.known_ = WaitResult{state_.exit_code, removed_ ? "" : state_.error};
     return waiter;
   }
   auto [sender, receiver] = task::make_channel<WaitResult>(1);
@@ -166,7 +166,7 @@ void Container::close_streams() {
 
 void Container::tell_exited(int exit_code) {
   std::lock_guard lock(mutex_);
-  tell(exit_waiters_, exit_code);
+  tell(exit_waiters_, {exit_code, state_.error});
 }
 
 void Container::drop_waiters() {
@@ -186,8 +186,8 @@ void Container::tell_removed() {
   attach_waiters_.clear();
   removed_ = true;
   // Who waits for an exit that cannot come any more is answered too.
-  tell(exit_waiters_, state_.exit_code);
-  tell(removal_waiters_, state_.exit_code);
+  tell(exit_waiters_, {state_.exit_code, ""});
+  tell(removal_waiters_, {state_.exit_code, ""});
 }
 
 }  // namespace quoll::mgr

@@ -22,7 +22,7 @@ enum class WaitCondition { kNotRunning, kNextExit, kRemoved };
 
 struct WaitResult {
   int exit_code = 0;
-  std::string error;  // empty but where the wait itself could not be carried through
+  std::string error;  // of the container's state: why it did not start, or how it was lost; empty of removals
 };
 
 // A copy of what is known of a container at one moment.

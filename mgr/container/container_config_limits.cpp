@@ -71,6 +71,17 @@ bool is_private_sysctl(const std::string& key, const HostConfig& host) {
   return is_ipc && host.ipc_mode != "host";
 }
 
+// "net.ipv4.conf.eth0.log_martians": the runtime sets a container's before it has its interfaces.
+bool is_sysctl_of_an_interface(std::string_view key) {
+  constexpr std::size_t kPartsBefore = 3;  // net, a family, a kind
+  for (std::size_t part = 0; part < kPartsBefore; ++part) {
+    const std::size_t dot = key.find('.');
+    if (dot == std::string_view::npos) return false;
+    key.remove_prefix(dot + 1);
+  }
+  return key.starts_with("eth") && key.size() > 3 && std::isdigit(static_cast<unsigned char>(key[3])) != 0;
+}
+
 UlimitConfig parse_ulimit(const nlohmann::json& json) {
   JsonFields fields(json, "HostConfig.Ulimits.");
   UlimitConfig limit{fields.text("Name"), fields.number("Soft"), fields.number("Hard")};
@@ -153,6 +164,10 @@ void parse_security(JsonFields& host, HostConfig& into) {
     if (!is_private_sysctl(key, into)) {
       refuse_value(host.full_name("Sysctls"),
                    "\"" + key + "\" is not of a namespace that the container has for itself");
+    }
+    if (is_sysctl_of_an_interface(key)) {
+      throw Error(ErrorClass::kNotImplemented,
+                  host.full_name("Sysctls") + ": \"" + key + "\" is of one network interface, which is not supported");
     }
   }
 }

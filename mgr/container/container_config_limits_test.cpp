@@ -16,11 +16,11 @@ HostConfig parse_host(const std::string& fields) {
   return parse_container_config(json::parse("{\"HostConfig\":{" + fields + "}}")).host;
 }
 
-std::string error_of(const std::string& fields) {
+std::string error_of(const std::string& fields, ErrorClass error_class = ErrorClass::kInvalidArgument) {
   try {
     parse_host(fields);
   } catch (const Error& error) {
-    EXPECT_EQ(error.error_class(), ErrorClass::kInvalidArgument);
+    EXPECT_EQ(error.error_class(), error_class);
     return error.message();
   }
   return "accepted";
@@ -141,6 +141,14 @@ TEST(host_config_security, sysctls_that_would_change_the_host_are_refused) {
         R"("IpcMode":"host","Sysctls":{"kernel.sem":"1"})"}) {
     EXPECT_NE(error_of(bad).find("is not of a namespace that the container has for itself"), std::string::npos) << bad;
   }
+}
+
+TEST(host_config_security, sysctls_of_one_interface_are_refused_by_name) {
+  EXPECT_EQ(
+      error_of(R"("Sysctls":{"net.ipv4.conf.eth0.log_martians":"1"})", ErrorClass::kNotImplemented),
+      "HostConfig.Sysctls: \"net.ipv4.conf.eth0.log_martians\" is of one network interface, which is not supported");
+  EXPECT_EQ(parse_host(R"("Sysctls":{"net.ipv4.conf.all.log_martians":"1","net.core.ethernet":"1"})").sysctls.size(),
+            2u);
 }
 
 TEST(host_config_limits, impossible_limits_are_refused_in_dockers_words) {

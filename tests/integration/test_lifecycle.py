@@ -142,6 +142,14 @@ def test_stop_sends_the_container_s_own_signal(daemon):
     assert state(daemon, container)["ExitCode"] == 21
 
 
+def test_who_waits_is_told_what_went_wrong(daemon):
+    container = daemon.http.post("/containers/create", json={"Image": "busybox", "Cmd": ["/no/such"]}).expect(201).json()["Id"]
+    daemon.http.post(f"/containers/{container}/start").expect(400)
+    error = state(daemon, container)["Error"]
+    assert "no such file or directory" in error
+    assert daemon.http.post(f"/containers/{container}/wait").expect(200).json() == {"StatusCode": 127, "Error": {"Message": error}}
+
+
 def test_a_container_s_own_stop_timeout_ends_what_ignores_the_signal(daemon):
     # With the daemon's ten seconds, or without end, it would end by itself.
     container = run(daemon, "trap 'echo term; sleep 8; exit 0' TERM; echo up; while true; do sleep 0.05; done", "--stop-timeout", "1")

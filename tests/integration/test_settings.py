@@ -104,7 +104,8 @@ def test_annotations_and_other_fields_come_back(daemon):
     ({"DeviceRequests": [{"Count": -1, "Capabilities": [["gpu"]]}]}, "DeviceRequests"),
     ({"SecurityOpt": ["apparmor=mine"]}, "AppArmor"),
     ({"UsernsMode": "private"}, "USER mode"), ({"Isolation": "hyperv"}, "Isolation"),
-    ({"StorageOpt": {"size": "1G"}}, "StorageOpt"),     ({"NetworkMode": "container:nobody"}, "nobody"),
+    ({"StorageOpt": {"size": "1G"}}, "StorageOpt"), ({"Sysctls": {"net.ipv4.conf.eth0.log_martians": "1"}}, "eth0.log_martians"),
+    ({"NetworkMode": "container:nobody"}, "nobody"),
 ])
 def test_what_is_not_supported_is_refused_by_its_name(daemon, host, words):
     answer = daemon.http.post("/containers/create", json={"Image": "busybox", "HostConfig": host}).expect(400, 404, 501)
