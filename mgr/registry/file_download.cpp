@@ -18,7 +18,7 @@ namespace {
 constexpr std::size_t kPieceBytes = 256 * 1024;
 
 RegistryEndpoint endpoint_of(const RegistryHosts& hosts, const RegistryUrl& url) {
-  RegistryEndpoint endpoint{.base = url, .name = url.host + ":" + std::to_string(url.port)};
+  RegistryEndpoint endpoint{.base = url, .name = url.authority()};
   endpoint.base.target = "/";
   endpoint.insecure = hosts.is_insecure(endpoint.name);
   return endpoint;

@@ -23,11 +23,6 @@ RegistryEndpoint endpoint_of(const std::string& text, std::string name, bool ins
   return {std::move(*url), std::move(name), insecure, mirror};
 }
 
-std::string host_and_port_of(const RegistryUrl& url) {
-  const std::string origin = url.origin();
-  return origin.substr(origin.find("//") + 2);
-}
-
 // Names, sizes and times of the files: what changes when an operator replaces a certificate.
 std::string fingerprint_of(const std::filesystem::path& directory, http::TlsOptions& options) {
   std::vector<std::filesystem::path> files;
@@ -85,7 +80,7 @@ std::vector<RegistryEndpoint> RegistryHosts::endpoints(std::string_view domain, 
     for (const std::string& mirror : options_.mirrors) {
       if (!with_mirrors) break;
       RegistryEndpoint endpoint = endpoint_of(mirror, "", false, true);
-      endpoint.name = host_and_port_of(endpoint.base);
+      endpoint.name = endpoint.base.authority();
       endpoint.insecure = is_insecure(endpoint.name);
       found.push_back(std::move(endpoint));
     }

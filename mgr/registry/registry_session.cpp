@@ -23,11 +23,6 @@ bool is_redirect(int status) {
 
 bool may_follow(const std::string& method) { return method == "GET" || method == "HEAD"; }
 
-std::string host_and_port(const RegistryUrl& url) {
-  const std::string origin = url.origin();
-  return origin.substr(origin.find("//") + 2);
-}
-
 }  // namespace
 
 RegistryAnswer::~RegistryAnswer() {
@@ -197,7 +192,7 @@ task::Task<std::unique_ptr<http::Client>> RegistrySession::connection_to(const R
   }
   auto proxy = hosts_.options().proxies.proxy_for(url);
   if (!url.tls) co_return std::make_unique<http::Client>(http::Client::tcp(url.host, url.port, std::move(proxy)));
-  const std::string name = host_and_port(url);
+  const std::string name = url.authority();
   const bool insecure = (is_own(url) && endpoint_.insecure) || hosts_.is_insecure(name);
   auto context = co_await task::blocking([&] { return hosts_.tls_context(name, insecure); });
   co_return std::make_unique<http::Client>(http::Client::tls(url.host, url.port, std::move(context), std::move(proxy)));

@@ -15,9 +15,10 @@ bool is_plain(std::string_view text) {
 
 }  // namespace
 
-std::string RegistryUrl::origin() const {
-  std::string text = tls ? "https://" : "http://";
-  text += host.find(':') == host.npos ? host : "[" + host + "]";
+std::string RegistryUrl::origin() const { return (tls ? "https://" : "http://") + authority(); }
+
+std::string RegistryUrl::authority() const {
+  std::string text = host.find(':') == host.npos ? host : "[" + host + "]";
   if (port != (tls ? 443 : 80)) text += ":" + std::to_string(port);
   return text;
 }

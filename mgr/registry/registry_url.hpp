@@ -16,6 +16,7 @@ struct RegistryUrl {
 
   // "https://localhost:5000": scheme, host, and the port where it is not the usual one.
   std::string origin() const;
+  std::string authority() const;  // the same without the scheme
   std::string text() const { return origin() + target; }
 
   // Nothing for what is no http or https URL.

@@ -18,6 +18,8 @@ TEST(registry_url, text_is_what_was_parsed) {
     EXPECT_EQ(RegistryUrl::parse(text)->text(), text);
   }
   EXPECT_EQ(RegistryUrl::parse("https://r.test:443/")->origin(), "https://r.test");
+  EXPECT_EQ(RegistryUrl::parse("https://r.test:443/")->authority(), "r.test");
+  EXPECT_EQ(RegistryUrl::parse("https://[::1]:5000/")->authority(), "[::1]:5000");
 }
 
 TEST(registry_url, that_is_none) {
