@@ -1,16 +1,15 @@
 // /containers, but for logs.
-#include <charconv>
 #include <chrono>
-#include <cstdio>
 #include <iterator>
 #include <nlohmann/json.hpp>
-#include <set>
 
 #include "api/container_json.hpp"
+#include "api/container_selection.hpp"
 #include "api/container_size.hpp"
 #include "api/filters.hpp"
 #include "api/handlers.hpp"
 #include "api/json_body.hpp"
+#include "api/numbers.hpp"
 #include "api/old_fields.hpp"
 #include "api/old_requests.hpp"
 #include "api/version.hpp"
@@ -29,162 +28,13 @@ using mgr::ContainerSnapshot;
 
 constexpr std::size_t kEmptyBodyBytesMax = 7;  // "{}" and "null" of clients that always send something
 
-std::optional<int> query_number(const Request& request, std::string_view name) {
-  const std::optional<std::string> text = request.query(name);
-  if (!text || text->empty()) return std::nullopt;
-  int number = 0;
-  const auto parsed = std::from_chars(text->data(), text->data() + text->size(), number);
-  if (parsed.ec != std::errc() || parsed.ptr != text->data() + text->size()) {
-    throw Error(ErrorClass::kInvalidArgument, "invalid value for \"" + std::string(name) + "\": " + *text);
-  }
-  return number;
-}
-
 mgr::StopRequest stop_request(const Request& request) {
   return {.timeout_s = query_number(request, "t"),
           .signal = is_before(request, 42) ? "" : request.query("signal").value_or("")};
 }
 
-bool is_in_network(const ContainerSnapshot& container, const std::string& wanted) {
-  return std::ranges::any_of(container.state.network->attachments, [&](const mgr::Attachment& attachment) {
-    return attachment.network_name == wanted || attachment.network_id == wanted;
-  });
-}
-
-std::string_view health_word(const ContainerSnapshot& container) {
-  return container.health ? mgr::to_string(container.health->status) : "none";
-}
-
-bool has_mount(const ContainerSnapshot& container, const std::string& wanted) {
-  return std::ranges::any_of(container.config->mounts, [&wanted](const mgr::MountConfig& mount) {
-    return mount.target == wanted || mount.source == wanted;
-  });
-}
-
-// "80", "80/udp" or "8000-8010/tcp".
-struct PortRange {
-  int first = 0;
-  int last = 0;
-  std::string protocol = "tcp";
-
-  bool has(int number, std::string_view of_protocol) const {
-    return number >= first && number <= last && of_protocol == protocol;
-  }
-};
-
-PortRange parse_ports(const std::string& filter, const std::string& text) {
-  PortRange range;
-  char protocol[8] = "tcp";
-  const bool two = std::sscanf(text.c_str(), "%d-%d/%7s", &range.first, &range.last, protocol) >= 2;
-  if (!two && std::sscanf(text.c_str(), "%d/%7s", &range.first, protocol) < 1) {
-    throw Error(ErrorClass::kInvalidArgument, "invalid filter '" + filter + "=" + text + "'");
-  }
-  if (!two) range.last = range.first;
-  range.protocol = protocol;
-  return range;
-}
-
-bool exposes(const ContainerSnapshot& container, const PortRange& wanted) {
-  return std::ranges::any_of(container.config->exposed_ports, [&wanted](const std::string& port) {
-    const std::size_t slash = port.find('/');
-    return wanted.has(std::atoi(port.c_str()), slash == std::string::npos ? "tcp" : port.substr(slash + 1));
-  });
-}
-
-bool publishes(const ContainerSnapshot& container, const PortRange& wanted) {
-  return std::ranges::any_of(container.config->host.port_bindings, [&wanted](const mgr::PortBinding& binding) {
-    return wanted.has(binding.container.number, mgr::to_string(binding.container.protocol));
-  });
-}
-
-void check_words(const Filters& filters, const char* filter, std::initializer_list<std::string_view> known) {
-  for (const std::string& word : filters.values(filter)) {
-    if (std::ranges::find(known, word) != known.end()) continue;
-    throw Error(ErrorClass::kInvalidArgument, std::string("Unrecognised filter value for ") + filter + ": " + word);
-  }
-}
-
-void check_exit_code(const std::string& text) {
-  int code = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), code);
-  if (error != std::errc() || end != text.data() + text.size()) {
-    throw Error(ErrorClass::kInvalidArgument, "invalid filter 'exited=" + text + "'");
-  }
-}
-
-// The list filters of one request.
-class Selection {
- public:
-  Selection(Api& api, const Request& request)
-      : filters_(request.query("filters"),
-                 {"ancestor", "before", "since", "exited", "expose", "health", "id", "is-task", "isolation", "label",
-                  "name", "network", "publish", "status", "volume"}),
-        limit_(query_number(request, "limit").value_or(0)),
-        all_(request.query_flag("all") || limit_ > 0 || filters_.has("status") || filters_.has("exited") ||
-             filters_.has("before") || filters_.has("since") || request.query("before") || request.query("since")) {
-    for (const char* filter : {"expose", "publish"}) {
-      for (const std::string& ports : filters_.values(filter)) parse_ports(filter, ports);
-    }
-    check_words(filters_, "status", {"created", "running", "paused", "restarting", "removing", "exited", "dead"});
-    check_words(filters_, "health", {"none", "starting", "healthy", "unhealthy"});
-    for (const std::string& code : filters_.values("exited")) check_exit_code(code);
-    is_task_ = filters_.flag("is-task").value_or(false);
-    before_ns_ = created_ns(api, request, "before");
-    since_ns_ = created_ns(api, request, "since");
-  }
-
-  // Whether find_images() is to be called before has().
-  bool needs_images() const { return filters_.has("ancestor"); }
-
-  // Blocks.
-  void find_images(const mgr::ImageStore& store) {
-    for (const std::string& image : filters_.values("ancestor")) images_.merge(store.with_descendants(image));
-  }
-
-  bool has(const ContainerSnapshot& container) const {
-    if (!all_ && !mgr::is_running(container.state.status)) return false;
-    if (before_ns_ && container.created_ns >= *before_ns_) return false;
-    if (since_ns_ && container.created_ns <= *since_ns_) return false;
-    return filters_.allows("status", mgr::to_string(container.state.status)) && filters_.matches("id", container.id) &&
-           !is_task_ && (filters_.matches("name", "/" + container.name) || filters_.matches("name", container.name)) &&
-           filters_.any("exited",
-                        [&](const std::string& code) {
-                          return container.state.status == mgr::ContainerStatus::kExited &&
-                                 std::to_string(container.state.exit_code) == code;
-                        }) &&
-           filters_.any("network", [&](const std::string& wanted) { return is_in_network(container, wanted); }) &&
-           (!needs_images() || images_.contains(container.image_id)) &&
-           filters_.any("health", [&](const std::string& word) { return health_word(container) == word; }) &&
-           filters_.any("volume", [&](const std::string& name) { return has_mount(container, name); }) &&
-           filters_.any("expose",
-                        [&](const std::string& ports) { return exposes(container, parse_ports("expose", ports)); }) &&
-           filters_.any(
-               "publish",
-               [&](const std::string& ports) { return publishes(container, parse_ports("publish", ports)); }) &&
-           filters_.match_labels(container.config->labels);
-  }
-  bool full(std::size_t count) const { return limit_ > 0 && count >= static_cast<std::size_t>(limit_); }
-
- private:
-  // Of the container that the filter, or the parameter of old clients, names.
-  std::optional<std::int64_t> created_ns(const Api& api, const Request& request, const char* key) const {
-    std::string named = request.query(key).value_or("");
-    if (filters_.has(key)) named = *filters_.values(key).rbegin();
-    if (named.empty()) return std::nullopt;
-    return api.containers.find(named)->snapshot().created_ns;
-  }
-
-  const Filters filters_;
-  const int limit_;
-  const bool all_;
-  bool is_task_ = false;  // of a swarm, which there is none of
-  std::optional<std::int64_t> before_ns_;
-  std::optional<std::int64_t> since_ns_;
-  std::set<std::string> images_;  // ids of the ancestors and of what was made from them
-};
-
 // With `stop`, the containers' sizes are looked up too, which blocks.
-std::shared_ptr<const std::string> list_answer(Api& api, const Selection& selection, std::int64_t now_ns,
+std::shared_ptr<const std::string> list_answer(Api& api, const ContainerSelection& selection, std::int64_t now_ns,
                                                const std::stop_token* stop = nullptr) {
   nlohmann::json list = nlohmann::json::array();
   for (const ContainerSnapshot& container : api.containers.list()) {
@@ -255,7 +105,7 @@ Task<void> list_containers(Api& api, Request& request, Response& response) {
     co_await response.send(std::move(answer), "application/json");
     co_return;
   }
-  Selection selection(api, request);
+  ContainerSelection selection(api, request);
   const bool sized = request.query_flag("size");
   if (sized || selection.needs_images()) {  // neither sizes nor images change the generation: the answer is not kept
     answer = co_await task::blocking([&](const std::stop_token& stop) {
