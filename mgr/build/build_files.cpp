@@ -134,14 +134,14 @@ void apply_dockerignore(int context, std::string_view text, const std::stop_toke
   if (ignore.empty()) return;
   const UniqueFd top = open_top(context);
   const Visitor visit = [&](const Found& found) {
-    if (!ignore.ignores(found.path)) return true;
+    if (!ignore.ignores(found.path, stop)) return true;
     if (S_ISDIR(found.status.st_mode) && ignore.has_exceptions()) return true;
     remove_tree_at(found.parent, found.name.c_str());
     return false;
   };
   // An ignored directory stays for the exceptions in it only.
   const auto leave = [&](const Found& found) {
-    if (ignore.ignores(found.path)) ::unlinkat(found.parent, found.name.c_str(), AT_REMOVEDIR);
+    if (ignore.ignores(found.path, stop)) ::unlinkat(found.parent, found.name.c_str(), AT_REMOVEDIR);
   };
   walk(top.get(), "", 0, visit, leave, stop);
 }

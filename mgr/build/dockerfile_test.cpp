@@ -198,6 +198,12 @@ TEST(DockerIgnore, all_but) {
   EXPECT_TRUE(ignore.ignores("src/secret"));
 }
 
+TEST(DockerIgnore, ends_when_it_is_told_to) {
+  std::stop_source stopped;
+  stopped.request_stop();
+  EXPECT_THROW(DockerIgnore("a").ignores("b/c", stopped.get_token()), Error);
+}
+
 TEST(DockerIgnore, a_hostile_pattern_takes_no_long_time) {
   std::string pattern;
   for (int i = 0; i < 200; ++i) pattern += "*a";

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "mgr/image/layer_unpacker.hpp"
 #include "mgr/image/rooted_path.hpp"
 #include "task/error.hpp"
 
@@ -134,11 +135,12 @@ DockerIgnore::DockerIgnore(std::string_view text) {
   }
 }
 
-bool DockerIgnore::ignores(std::string_view path) const {
+bool DockerIgnore::ignores(std::string_view path, const std::stop_token& stop) const {
   bool ignored = false;
   for (const Rule& rule : rules_) {
     if (ignored != rule.exception) continue;  // it would change nothing
     for (std::size_t begin = 0, end = 0; end != path.npos; begin = end + 1) {
+      throw_if_stopped(stop);
       end = path.find('/', begin);
       if (!rule.pattern.fits(path.substr(0, end))) continue;
       ignored = !rule.exception;

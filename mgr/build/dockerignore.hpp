@@ -1,6 +1,7 @@
 // .dockerignore: which files of a context a build does not see.
 #pragma once
 
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -39,8 +40,8 @@ class DockerIgnore {
   explicit DockerIgnore(std::string_view text);
 
   bool empty() const { return rules_.empty(); }
-  // `path` is relative and clean.
-  bool ignores(std::string_view path) const;
+  // `path` is relative and clean. Errors: kCancelled once `stop` is requested: hostile rules may take long.
+  bool ignores(std::string_view path, const std::stop_token& stop = {}) const;
   // Whether an exception could fit something below an ignored directory.
   bool has_exceptions() const { return has_exceptions_; }
 
