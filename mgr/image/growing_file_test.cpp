@@ -88,12 +88,13 @@ class GrowingLayerTest : public StoreFixture {
 };
 
 TEST_F(GrowingLayerTest, has_what_the_archive_says_in_every_compression) {
-  int number = 0;
-  for (const auto pack : {static_cast<std::string (*)(std::string_view)>(nullptr), gzip, zstd}) {
-    ImageSpec image = large_image("large:" + std::to_string(++number), static_cast<char>('A' + number));
+  const std::vector<std::pair<char, std::string (*)(std::string_view)>> packs{{'A', nullptr}, {'B', gzip}, {'C', zstd}};
+  for (const auto& [mark, pack] : packs) {
+    const std::string name = "large:" + std::string(1, mark);
+    ImageSpec image = large_image(name, mark);
     image.pack = pack;
     load(docker_archive({image}));
-    EXPECT_TRUE(hello_of(image.tags.at(0)) == large(static_cast<char>('A' + number))) << number;
+    EXPECT_TRUE(hello_of(name) == large(mark)) << name;
     expect_no_work();
   }
 }
