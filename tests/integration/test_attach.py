@@ -266,7 +266,10 @@ def test_a_websocket_has_all_streams_before_1_42(daemon):
             sock.sendall(ws_frame(b"typed\n") + ws_frame(b"", opcode=8))
             if version == "1.42":
                 daemon.docker("stop", "-t", "0", container)  # nothing has reached its input
-            return read_all(sock)
+            seen = read_all(sock)
+        containers.wait(daemon, container)  # its streams end a moment before it has
+        return seen
+
     old, new = attach("1.41"), attach("1.42")
     assert b"typed\n" in old and b"err\n" in old
     assert b"typed" not in new and b"err" not in new
