@@ -21,12 +21,10 @@ EarlyUnpacker::~EarlyUnpacker() {
 }
 
 void EarlyUnpacker::grow(const std::filesystem::path& path, std::int64_t written) {
-  if (!growing_) {
-    growing_ = std::make_shared<GrowingFile>(path);
-    growing_->grown_to(written);
-    if (looks_like_layer(path)) start(growing_);
-  }
+  const bool is_new = growing_ == nullptr;
+  if (is_new) growing_ = std::make_shared<GrowingFile>(path);
   growing_->grown_to(written);
+  if (is_new && looks_like_layer(path)) start(growing_);
 }
 
 void EarlyUnpacker::add(const SpooledFile& file) {

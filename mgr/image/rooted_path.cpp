@@ -23,6 +23,17 @@ namespace {
   throw Error(entry_is_wrong ? ErrorClass::kInvalidArgument : cause.error_class(), cause.message());
 }
 
+// The lowest directory above `clean_path`, which is not there itself, and how much of the path leads to it.
+std::pair<UniqueFd, std::size_t> nearest_directory(int root_fd, const std::string& clean_path) {
+  std::size_t end = clean_path.size();
+  while (true) {
+    const std::size_t slash = clean_path.rfind('/', end - 1);
+    end = slash == clean_path.npos ? 0 : slash;
+    if (auto found = open_directory_in_root(root_fd, clean_path.substr(0, end))) return {std::move(*found), end};
+    if (end == 0) refuse(ENOENT, clean_path);
+  }
+}
+
 }  // namespace
 
 std::optional<std::string> clean_archive_path(std::string_view path) {
@@ -66,21 +77,6 @@ std::optional<UniqueFd> open_directory_in_root(int root_fd, const std::string& c
     if (errno != EINTR && errno != EAGAIN) refuse(errno, clean_path);
   }
 }
-
-namespace {
-
-// The lowest directory above `clean_path`, which is not there itself, and how much of the path leads to it.
-std::pair<UniqueFd, std::size_t> nearest_directory(int root_fd, const std::string& clean_path) {
-  std::size_t end = clean_path.size();
-  while (true) {
-    const std::size_t slash = clean_path.rfind('/', end - 1);
-    end = slash == clean_path.npos ? 0 : slash;
-    if (auto found = open_directory_in_root(root_fd, clean_path.substr(0, end))) return {std::move(*found), end};
-    if (end == 0) refuse(ENOENT, clean_path);
-  }
-}
-
-}  // namespace
 
 UniqueFd make_directories_in_root(int root_fd, const std::string& clean_path) {
   if (auto found = open_directory_in_root(root_fd, clean_path)) return std::move(*found);
