@@ -1,7 +1,6 @@
 #include "api/container_selection.hpp"
 
 #include <algorithm>
-#include <charconv>
 #include <cstdio>
 
 #include "api/numbers.hpp"
@@ -74,11 +73,7 @@ void check_words(const Filters& filters, const char* filter, std::initializer_li
 }
 
 void check_exit_code(const std::string& text) {
-  int code = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), code);
-  if (error != std::errc() || end != text.data() + text.size()) {
-    throw Error(ErrorClass::kInvalidArgument, "invalid filter 'exited=" + text + "'");
-  }
+  if (!whole_number(text)) throw Error(ErrorClass::kInvalidArgument, "invalid filter 'exited=" + text + "'");
 }
 
 }  // namespace
