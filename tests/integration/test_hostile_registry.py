@@ -5,6 +5,7 @@ import glob
 import gzip
 import json
 import os
+import tarfile
 import threading
 
 import pytest
@@ -471,15 +472,22 @@ def test_a_disk_that_is_full_in_the_middle_of_a_pull(small_disk, make_daemon, re
     assert pull(daemon, registry.add("next", "1", image_of()))[-1]["status"].startswith("Status: Downloaded")
 
 
-def test_a_client_that_leaves_while_a_layer_is_unpacked(images, registry):
-    # Sixty million bytes of zeros are quickly downloaded, and take their time to be written.
-    image = oci.OciImage([oci.tar({f"zeros{i}": bytes(1 << 20) for i in range(60)})])
-    name = registry.add("x", "1", image)
-    stream = images.http.stream(path_of(name), method="POST")
-    eventually(lambda: any("zeros" in path for path in leftovers(images)), what="a layer that is being unpacked")
+def zeros_layer(gigabytes):
+    """A compressed layer of one file of zeros, soon downloaded and long in being unpacked."""
+    entry = tarfile.TarInfo("zeros")
+    entry.size = gigabytes << 30
+    piece = gzip.compress(bytes(64 << 20), 1)
+    return gzip.compress(entry.tobuf()) + piece * (gigabytes * 16)
+
+
+def test_a_client_that_leaves_while_a_layer_is_unpacked(make_daemon, registry):
+    daemon = make_daemon(image=False)
+    image = oci.OciImage([b""], pack=lambda _: zeros_layer(16))
+    stream = daemon.http.stream(path_of(registry.add("x", "1", image)), method="POST")
+    eventually(lambda: any("zeros" in path for path in leftovers(daemon)), what="a layer that is being unpacked")
     stream.close()
-    images.leak_check("pull_image", "unpack_beside", "fetch_layer")
-    assert not leftovers(images)
+    daemon.leak_check("pull_image", "unpack_beside", "fetch_layer")
+    assert not leftovers(daemon) and not blobs(daemon)
 
 
 # -- pushes --
