@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <utility>
 #include <vector>
 
 #include "mgr/image/digest.hpp"
@@ -51,10 +52,11 @@ SpooledFile spool_file(TarReader& reader, std::filesystem::path path, const std:
   while (reader.read_block(block)) {
     throw_if_stopped(stop);
     if (block.offset > end) write_hole(fd.get(), digest, block.offset - end, stop, name);
+    const std::int64_t begin = std::exchange(end, block.offset + static_cast<std::int64_t>(block.bytes.size()));
+    reserve_ahead(fd.get(), begin, end, reader.entry().size);
     write_all(fd.get(), block.bytes, name);
     digest.update(block.bytes);
-    start_writeback(fd.get(), end, block.offset + static_cast<std::int64_t>(block.bytes.size()));
-    end = block.offset + static_cast<std::int64_t>(block.bytes.size());
+    start_writeback(fd.get(), begin, end);
     if (notices.on_growth && end - told >= kGrowthStep) notices.on_growth(path, told = end, reader.entry().size);
   }
   if (reader.entry().size > end) write_hole(fd.get(), digest, reader.entry().size - end, stop, name);

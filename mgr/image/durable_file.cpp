@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstdio>
@@ -12,6 +13,12 @@
 #include "task/error.hpp"
 
 namespace quoll::mgr {
+
+namespace {
+
+constexpr std::int64_t kStretch = 8LL * 1024 * 1024;  // of a large file, asked for or begun with at one time
+
+}  // namespace
 
 UniqueFd open_file(const std::filesystem::path& path, int flags, unsigned mode) {
   UniqueFd fd(::open(path.c_str(), flags | O_CLOEXEC, mode));
@@ -30,8 +37,16 @@ void write_all(int fd, std::span<const char> bytes, std::string_view what) {
   }
 }
 
+void reserve_ahead(int fd, std::int64_t before, std::int64_t after, std::int64_t size) {
+  constexpr std::int64_t kSizeMin = 128LL * 1024;  // below, it costs more than it saves
+  const std::int64_t from = (before + kStretch - 1) / kStretch * kStretch;
+  if (size < kSizeMin || from >= after) return;
+  const std::int64_t to = std::min(size, (after + kStretch - 1) / kStretch * kStretch);
+  // Not every file system can, and one that has no room says so when it is written to.
+  if (to > from) ::fallocate(fd, FALLOC_FL_KEEP_SIZE, from, to - from);
+}
+
 void start_writeback(int fd, std::int64_t before, std::int64_t after) {
-  constexpr std::int64_t kStretch = 8LL * 1024 * 1024;
   if (before / kStretch == after / kStretch) return;
   const std::int64_t from = before / kStretch * kStretch;
   // Advice only: an error shows when the file is flushed.

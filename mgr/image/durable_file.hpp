@@ -22,7 +22,12 @@ UniqueFd open_file(const std::filesystem::path& path, int flags, unsigned mode =
 // Writes all of `bytes`. Errors: kResourceExhausted on a full disk.
 void write_all(int fd, std::span<const char> bytes, std::string_view what);
 
-// For a file that is being written from `before` to `after`: has the disk begin with each stretch of some megabytes, so
+// Before a file of `size` bytes in all, or so its header says, is written from `before` to `after`: has the file system
+// find room for the stretch of some megabytes that begins there, at once and not page by page. What was found beyond
+// the end, because the header said too much, is given back with the file. Does nothing for a small file.
+void reserve_ahead(int fd, std::int64_t before, std::int64_t after, std::int64_t size);
+
+// For a file that was written from `before` to `after`: has the disk begin with each stretch of some megabytes, so
 // that little is left to wait for when the file is flushed.
 void start_writeback(int fd, std::int64_t before, std::int64_t after);
 

@@ -78,7 +78,10 @@ TarEntry read_header(struct archive_entry* raw) {
   entry.mode = archive_entry_perm(raw) & 07777;
   entry.uid = archive_entry_uid(raw);
   entry.gid = archive_entry_gid(raw);
-  if (entry.type == TarEntryType::kFile) entry.size = archive_entry_size(raw);
+  if (entry.type == TarEntryType::kFile) {
+    entry.size = archive_entry_size(raw);
+    entry.sparse = archive_entry_sparse_count(raw) != 0;
+  }
   if (archive_entry_mtime_is_set(raw) != 0) {
     entry.mtime.tv_sec = archive_entry_mtime(raw);
     entry.mtime.tv_nsec = archive_entry_mtime_nsec(raw);

@@ -28,6 +28,7 @@ struct TarEntry {
   std::int64_t uid = 0;
   std::int64_t gid = 0;
   std::int64_t size = 0;  // kFile only
+  bool sparse = false;    // kFile only: the archive leaves out stretches of zeros
   timespec mtime{};
   unsigned device_major = 0;
   unsigned device_minor = 0;

@@ -242,8 +242,9 @@ void TreeWriter::write_content(int file, const TarEntry& entry, TarReader& reade
   TarBlock block;
   std::int64_t end = 0;
   while (reader.read_block(block)) {
-    write_at(file, block, entry.path);
     end = block.offset + static_cast<std::int64_t>(block.bytes.size());
+    if (!entry.sparse) reserve_ahead(file, block.offset, end, entry.size);
+    write_at(file, block, entry.path);
   }
   // A sparse file may end in a hole.
   if (end != entry.size && ::ftruncate(file, entry.size) != 0) fail(errno, entry.path, "set size");

@@ -31,9 +31,10 @@ struct Work {
 
 void keep(Work& work, std::span<const char> bytes) {
   work.digest.update(bytes);
-  write_all(work.file.get(), bytes, work.layer.blob.digest);
   const std::int64_t before = work.written;
   work.written += static_cast<std::int64_t>(bytes.size());
+  reserve_ahead(work.file.get(), before, work.written, work.layer.blob.size);
+  write_all(work.file.get(), bytes, work.layer.blob.digest);
   start_writeback(work.file.get(), before, work.written);
 }
 
