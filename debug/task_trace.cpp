@@ -136,8 +136,8 @@ void TraceEncoder::end_worker() {
 }
 
 task::Task<void> stream_trace(task::Runtime& runtime, std::chrono::nanoseconds duration, TraceSink sink) {
+  const std::int64_t start_ns = task::precise_now_ns();  // before the workers watch: no slice begins earlier
   TraceSession session(runtime);
-  const std::int64_t start_ns = task::precise_now_ns();
   co_await task::sleep_for(duration);
   session.close();
   const std::int64_t end_ns = task::precise_now_ns();
