@@ -2,6 +2,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "mgr/short_id.hpp"
+
 namespace quoll::api {
 namespace {
 
@@ -98,7 +100,7 @@ json inspect_json(const mgr::ContainerSnapshot& container, const mgr::ContainerP
   const mgr::ContainerConfig& config = *container.config;
   const std::vector<std::string> arguments = process_arguments(config);
   json config_json = mgr::config_inspect_json(config);
-  if (config.hostname.empty()) config_json["Hostname"] = container.id.substr(0, 12);
+  if (config.hostname.empty()) config_json["Hostname"] = mgr::short_id(container.id);
   return {{"Id", container.id},
           {"Created", mgr::rfc3339_nano(container.created_ns)},
           {"Path", arguments.empty() ? "" : arguments.front()},

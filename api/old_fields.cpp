@@ -4,6 +4,7 @@
 #include <string>
 
 #include "api/version.hpp"
+#include "mgr/short_id.hpp"
 
 namespace quoll::api {
 namespace {
@@ -39,7 +40,7 @@ json first_config_fields() {
 
 // Beside what the client asked for; since then DNSNames has it.
 void add_id_aliases(json& inspected) {
-  const std::string id = inspected["Id"].get<std::string>().substr(0, 12);
+  const std::string id = mgr::short_id(inspected["Id"].get<std::string>());
   for (const auto& [name, endpoint] : inspected["NetworkSettings"]["Networks"].items()) {
     if (name == "bridge" || name == "host" || name == "none") continue;
     json& aliases = endpoint["Aliases"];

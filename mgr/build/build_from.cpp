@@ -5,6 +5,7 @@
 #include "mgr/build/build_run.hpp"
 #include "mgr/build/build_text.hpp"
 #include "mgr/image/image_store.hpp"
+#include "mgr/letter_case.hpp"
 #include "mgr/registry/registry_service.hpp"
 #include "task/blocking.hpp"
 

@@ -7,6 +7,8 @@
 
 #include "mgr/build/build_text.hpp"
 #include "mgr/image/image_store.hpp"
+#include "mgr/letter_case.hpp"
+#include "mgr/short_id.hpp"
 #include "task/blocking.hpp"
 #include "task/this_task.hpp"
 
@@ -61,7 +63,7 @@ task::Task<std::string> BuildRun::run() {
     task::this_task::cancel_token().throw_if_cancelled();
     co_await say("Step " + std::to_string(++number) + "/" + total + " : " + instruction.text + "\n");
     co_await dispatch(instruction);
-    if (!stages_.empty()) co_await say(" ---> " + short_image_id(stages_.back().image_id) + "\n");
+    if (!stages_.empty()) co_await say(" ---> " + short_id(stages_.back().image_id) + "\n");
   }
   co_await finish();
   co_return stages_.back().image_id;
@@ -144,7 +146,7 @@ task::Task<void> BuildRun::finish() {
   co_await task::blocking([&] { means_.images.finish_build(id, request_.tags); });
   const std::string result = line_of({{"aux", {{"ID", id}}}});
   co_await sink_(result);
-  co_await say("Successfully built " + short_image_id(id) + "\n");
+  co_await say("Successfully built " + short_id(id) + "\n");
   for (const Reference& tag : request_.tags) co_await say("Successfully tagged " + tag.familiar() + "\n");
 }
 

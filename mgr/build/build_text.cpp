@@ -1,26 +1,8 @@
 #include "mgr/build/build_text.hpp"
 
-#include <algorithm>
-#include <cctype>
-
 #include "mgr/files/path_stat.hpp"
-#include "mgr/image/digest.hpp"
 
 namespace quoll::mgr {
-
-namespace {
-
-constexpr std::size_t kShortId = 12;
-
-}  // namespace
-
-std::string lower(std::string_view text) {
-  std::string result(text);
-  std::ranges::transform(result, result.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return result;
-}
-
-std::string short_image_id(const std::string& id) { return id.empty() ? "" : digest_hex(id).substr(0, kShortId); }
 
 std::string quoted_word(std::string_view text, char escape) {
   std::string result = "\"";

@@ -7,11 +7,6 @@
 
 namespace quoll::mgr {
 
-std::string lower(std::string_view text);
-
-// Of an image, as Docker shows it: twelve digits; nothing of nothing.
-std::string short_image_id(const std::string& id);
-
 // In double quotes, so that a reader with this escape character takes it as it is.
 std::string quoted_word(std::string_view text, char escape = '\\');
 

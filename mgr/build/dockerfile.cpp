@@ -8,6 +8,7 @@
 
 #include "mgr/build/dockerfile_shape.hpp"
 #include "mgr/image/image.hpp"
+#include "mgr/letter_case.hpp"
 #include "task/error.hpp"
 
 namespace quoll::mgr {
@@ -30,12 +31,6 @@ std::string_view trim(std::string_view text) {
   const auto first = text.find_first_not_of(" \t\r\n");
   if (first == text.npos) return {};
   return text.substr(first, text.find_last_not_of(" \t\r\n") - first + 1);
-}
-
-std::string upper(std::string_view text) {
-  std::string result(text);
-  std::ranges::transform(result, result.begin(), [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
-  return result;
 }
 
 // By instruction, the flags that are taken. HEALTHCHECK's are part of its arguments.

@@ -1,12 +1,11 @@
 #include "mgr/build/dockerfile_shape.hpp"
 
-#include <algorithm>
 #include <map>
 #include <nlohmann/json.hpp>
 
-#include "mgr/build/build_text.hpp"
 #include "mgr/build/dockerfile_words.hpp"
 #include "mgr/image/config_changes.hpp"
+#include "mgr/letter_case.hpp"
 #include "task/error.hpp"
 
 namespace quoll::mgr {

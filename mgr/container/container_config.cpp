@@ -1,8 +1,8 @@
 #include "mgr/container/container_config.hpp"
 
 #include "mgr/container/container_config_parse.hpp"
-#include "mgr/container/container_id.hpp"
 #include "mgr/container/container_signal.hpp"
+#include "mgr/short_id.hpp"
 #include "task/error.hpp"
 
 namespace quoll::mgr {

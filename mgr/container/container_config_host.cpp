@@ -5,6 +5,7 @@
 #include <regex>
 
 #include "mgr/container/container_config_parse.hpp"
+#include "mgr/letter_case.hpp"
 #include "mgr/container/log_tag.hpp"
 #include "task/error.hpp"
 
@@ -89,8 +90,7 @@ std::array<int, 2> parse_console_size(JsonFields& host) {
 int64_t parse_log_size(const std::string& text) {
   double number = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number, std::chars_format::fixed);
-  std::string suffix(end, text.data() + text.size());
-  for (char& c : suffix) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  std::string suffix = lower({end, text.data() + text.size()});
   if (suffix.starts_with(' ')) suffix.erase(0, 1);
   constexpr std::string_view kUnits = "bkmgtp";
   const size_t unit = suffix.empty() ? 0 : kUnits.find(suffix[0]);

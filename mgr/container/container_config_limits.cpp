@@ -5,6 +5,7 @@
 #include "mgr/container/seccomp_default.hpp"
 #include "mgr/container/spec_defaults.hpp"
 #include "mgr/container/spec_host_facts.hpp"
+#include "mgr/letter_case.hpp"
 #include "task/error.hpp"
 
 namespace quoll::mgr {
@@ -25,7 +26,7 @@ std::vector<std::string> parse_capabilities(JsonFields& host, std::string_view n
   std::vector<std::string> names = host.words(name).value_or(std::vector<std::string>());
   for (std::string& capability : names) {
     const std::string written = capability;
-    for (char& c : capability) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+    capability = upper(written);
     if (capability == "ALL") continue;
     if (!capability.starts_with("CAP_")) capability.insert(0, "CAP_");
     if (!capability_bit(capability)) {

@@ -4,6 +4,7 @@
 
 #include <cerrno>
 
+#include "mgr/short_id.hpp"
 #include "task/error.hpp"
 
 namespace quoll::mgr {
@@ -40,8 +41,6 @@ std::string new_container_id() {
     if (!std::all_of(id.begin(), id.begin() + kShortIdLength, is_digit)) return id;
   }
 }
-
-std::string short_id(std::string_view id) { return std::string(id.substr(0, kShortIdLength)); }
 
 bool is_container_id(std::string_view text) {
   return text.size() == kContainerIdLength &&

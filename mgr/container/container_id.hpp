@@ -1,4 +1,4 @@
-// Container ids: 64 lower-case hex digits from the kernel's random source, and their 12-digit short form.
+// Container ids: 64 lower-case hex digits from the kernel's random source.
 #pragma once
 
 #include <cstdint>
@@ -8,7 +8,6 @@
 namespace quoll::mgr {
 
 inline constexpr size_t kContainerIdLength = 64;
-inline constexpr size_t kShortIdLength = 12;
 
 // A new random id. Its short form is never all digits, since a program that reads it (a host name, a YAML value) would
 // take it for a number.
@@ -16,9 +15,6 @@ inline constexpr size_t kShortIdLength = 12;
 // Thread: any.
 // Errors: kInternal if the kernel has no random bytes to give.
 std::string new_container_id();
-
-// The first kShortIdLength digits; the whole of a shorter string.
-std::string short_id(std::string_view id);
 
 // Whether `text` is a whole id: 64 lower-case hex digits.
 bool is_container_id(std::string_view text);

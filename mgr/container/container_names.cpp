@@ -3,6 +3,7 @@
 #include <iterator>
 
 #include "mgr/container/container_id.hpp"
+#include "mgr/short_id.hpp"
 #include "task/error.hpp"
 
 namespace quoll::mgr {

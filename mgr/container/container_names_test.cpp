@@ -5,6 +5,7 @@
 #include <set>
 
 #include "mgr/container/container_id.hpp"
+#include "mgr/short_id.hpp"
 #include "task/error.hpp"
 
 namespace quoll::mgr {

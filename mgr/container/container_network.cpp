@@ -2,9 +2,9 @@
 #include <algorithm>
 
 #include "mgr/container/container_bundle.hpp"
-#include "mgr/container/container_id.hpp"
 #include "mgr/container/container_manager.hpp"
 #include "mgr/network/network_manager.hpp"
+#include "mgr/short_id.hpp"
 #include "task/blocking.hpp"
 #include "task/error.hpp"
 

@@ -4,12 +4,11 @@
 #include <string_view>
 #include <utility>
 
+#include "mgr/short_id.hpp"
 #include "task/error.hpp"
 
 namespace quoll::mgr {
 namespace {
-
-constexpr std::size_t kShortId = 12;
 
 std::string_view trimmed(std::string_view text) {
   const std::size_t begin = text.find_first_not_of(" \t");
@@ -19,10 +18,10 @@ std::string_view trimmed(std::string_view text) {
 
 std::string value_of(std::string_view action, const LogTagFacts& facts) {
   const std::array<std::pair<std::string_view, std::string>, 8> known{{
-      {".ID", facts.id.substr(0, kShortId)},
+      {".ID", short_id(facts.id)},
       {".FullID", facts.id},
       {".Name", facts.name},
-      {".ImageID", facts.image_id.substr(0, kShortId)},
+      {".ImageID", facts.image_id.substr(0, kShortIdLength)},  // with "sha256:", as dockerd has it
       {".ImageFullID", facts.image_id},
       {".ImageName", facts.image},
       {".Command", facts.command},

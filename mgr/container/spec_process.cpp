@@ -3,6 +3,7 @@
 
 #include "mgr/container/spec.hpp"
 #include "mgr/container/spec_defaults.hpp"
+#include "mgr/letter_case.hpp"
 #include "task/error.hpp"
 
 namespace quoll::mgr {
@@ -62,9 +63,7 @@ json rlimits(const HostConfig& host, const HostFacts& facts, std::vector<std::st
       warnings.push_back("limit " + asked.name + " is not this daemon's to raise: it was lowered to " +
                          std::to_string(hard));
     }
-    std::string type = "RLIMIT_" + asked.name;
-    std::transform(type.begin(), type.end(), type.begin(), [](unsigned char c) { return std::toupper(c); });
-    list.push_back({{"type", type}, {"soft", soft}, {"hard", hard}});
+    list.push_back({{"type", upper("RLIMIT_" + asked.name)}, {"soft", soft}, {"hard", hard}});
   }
   return list;
 }

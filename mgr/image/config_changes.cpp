@@ -5,6 +5,7 @@
 #include <map>
 #include <optional>
 
+#include "mgr/letter_case.hpp"
 #include "task/error.hpp"
 
 namespace quoll::mgr {
@@ -186,9 +187,8 @@ void set_healthcheck(json& config, std::string_view text) {
       refuse("unknown flag: " + name.substr(2));
     }
   }
-  std::string kind(text.substr(0, text.find_first_of(" \t")));
+  const std::string kind = upper(text.substr(0, text.find_first_of(" \t")));
   const std::string_view rest = trim(text.substr(kind.size()));
-  std::ranges::transform(kind, kind.begin(), ::toupper);
   if (kind == "NONE" && rest.empty()) {
     check["Test"] = {"NONE"};
   } else if (kind == "CMD" && !rest.empty()) {
@@ -226,16 +226,11 @@ const std::map<std::string, Change> kChanges = {
 
 void apply_change(json& config, std::string_view instruction) {
   instruction = trim(instruction);
-  std::string name(instruction.substr(0, instruction.find_first_of(" \t")));
+  const std::string name = upper(instruction.substr(0, instruction.find_first_of(" \t")));
   const std::string_view arguments = trim(instruction.substr(name.size()));
-  std::string upper = name;
-  std::ranges::transform(upper, upper.begin(), ::toupper);
-  const auto change = kChanges.find(upper);
-  if (change == kChanges.end()) {
-    std::ranges::transform(name, name.begin(), ::tolower);
-    refuse(name + " is not a valid change command");
-  }
-  if (arguments.empty()) refuse(upper + " requires at least one argument");
+  const auto change = kChanges.find(name);
+  if (change == kChanges.end()) refuse(lower(name) + " is not a valid change command");
+  if (arguments.empty()) refuse(name + " requires at least one argument");
   for (const char* key : {"ExposedPorts", "Labels", "Volumes"}) {
     if (config.contains(key) && !config[key].is_object()) config.erase(key);
   }

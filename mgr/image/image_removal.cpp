@@ -5,18 +5,12 @@
 
 #include "mgr/image/digest.hpp"
 #include "mgr/image/reference.hpp"
+#include "mgr/short_id.hpp"
 #include "task/error.hpp"
 
 namespace quoll::mgr {
 
 namespace {
-
-constexpr std::size_t kShortIdLength = 12;
-
-std::string short_image_id(std::string_view id) {
-  if (const auto colon = id.find(':'); colon != id.npos) id.remove_prefix(colon + 1);
-  return std::string(id.substr(0, kShortIdLength));
-}
 
 bool is_digest_reference(const std::string& canonical) { return canonical.find('@') != canonical.npos; }
 
@@ -81,8 +75,8 @@ class Removal {
       if (const ImageUser* any = user(true) != nullptr ? user(true) : stopped) {
         // Without its last reference the image would be left dangling: the client must say that it wants this.
         throw Error(ErrorClass::kConflict, "conflict: unable to remove repository reference \"" + name +
-                                               "\" (must force) - container " + short_image_id(any->container_id) +
-                                               " is using its referenced image " + short_image_id(id_));
+                                               "\" (must force) - container " + short_id(any->container_id) +
+                                               " is using its referenced image " + short_id(id_));
       }
     }
     const std::string canonical = parse_reference(name).canonical();
@@ -123,20 +117,20 @@ class Removal {
   std::optional<Conflict> find_conflict(bool count_references) const {
     if (has_children(id_)) return Conflict{true, false, "image has dependent child images"};
     if (const ImageUser* running = user(true)) {
-      return Conflict{true, true, "image is being used by running container " + short_image_id(running->container_id)};
+      return Conflict{true, true, "image is being used by running container " + short_id(running->container_id)};
     }
     if (options_.force) return std::nullopt;
     if (count_references && index_.references_of(id_).size() > 1) {
       return Conflict{false, false, "image is referenced in multiple repositories"};
     }
     if (const ImageUser* stopped = user(false)) {
-      return Conflict{false, true, "image is being used by stopped container " + short_image_id(stopped->container_id)};
+      return Conflict{false, true, "image is being used by stopped container " + short_id(stopped->container_id)};
     }
     return std::nullopt;
   }
 
   [[noreturn]] void refuse(const Conflict& conflict) const {
-    throw Error(ErrorClass::kConflict, "conflict: unable to delete " + short_image_id(id_) +
+    throw Error(ErrorClass::kConflict, "conflict: unable to delete " + short_id(id_) +
                                            (conflict.hard ? " (cannot be forced) - " : " (must be forced) - ") +
                                            conflict.reason);
   }

@@ -5,7 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "mgr/container/container_config_fields.hpp"
-#include "mgr/container/container_id.hpp"
+#include "mgr/short_id.hpp"
 #include "task/error.hpp"
 
 namespace quoll::mgr {

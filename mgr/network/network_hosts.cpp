@@ -9,6 +9,7 @@
 #include "mgr/network/netfilter.hpp"
 #include "mgr/network/network_manager.hpp"
 #include "mgr/network/subnet_choice.hpp"
+#include "mgr/short_id.hpp"
 #include "task/blocking.hpp"
 #include "task/error.hpp"
 
@@ -57,7 +58,7 @@ int mtu_of(const Network& network) {
 
 std::string NetworkManager::bridge_name(const Network& network) const {
   const std::string given = network.option("com.docker.network.bridge.name", "");
-  return given.empty() ? "br-" + network.id.substr(0, 12) : given;
+  return given.empty() ? "br-" + short_id(network.id) : given;
 }
 
 // Blocks.

@@ -9,6 +9,7 @@
 #include "mgr/container/container_id.hpp"
 #include "mgr/network/host_facts.hpp"
 #include "mgr/network/subnet_choice.hpp"
+#include "mgr/short_id.hpp"
 #include "mgr/wall_clock.hpp"
 #include "task/blocking.hpp"
 #include "task/error.hpp"

@@ -9,6 +9,7 @@
 #include "mgr/image/store_pin.hpp"
 #include "mgr/registry/blob_download.hpp"
 #include "mgr/registry/layer_fetch.hpp"
+#include "mgr/short_id.hpp"
 #include "task/combine.hpp"
 #include "task/error.hpp"
 
@@ -16,10 +17,7 @@ namespace quoll::mgr {
 
 namespace {
 
-constexpr std::size_t kShortId = 12;
 constexpr auto kCleanUpTimeout = std::chrono::minutes(5);
-
-std::string short_id(const std::string& digest) { return digest_hex(digest).substr(0, kShortId); }
 
 // What the pull holds on to, and gives back at its end however it ends.
 struct Holdings {

@@ -9,12 +9,12 @@
 #include <set>
 
 #include "http/uri.hpp"
-#include "mgr/image/digest.hpp"
 #include "mgr/image/durable_file.hpp"
 #include "mgr/image/store_pin.hpp"
 #include "mgr/registry/registry_error.hpp"
 #include "mgr/registry/registry_manifest.hpp"
 #include "mgr/registry/registry_session.hpp"
+#include "mgr/short_id.hpp"
 #include "task/blocking.hpp"
 #include "task/combine.hpp"
 #include "task/error.hpp"
@@ -107,7 +107,7 @@ void ImagePush::plan() {
   for (std::size_t i = 0; i < manifest_.layers.size(); ++i) {
     const ContentDescriptor& layer = manifest_.layers[i];
     const std::string& name = i < image_.diff_ids.size() ? image_.diff_ids[i] : layer.digest;
-    blobs_.push_back({layer, digest_hex(name).substr(0, 12), repositories_with(layer.digest, images)});
+    blobs_.push_back({layer, short_id(name), repositories_with(layer.digest, images)});
   }
   blobs_.push_back({manifest_.config, "", {}});
   for (const Upload& upload : blobs_) {

@@ -7,6 +7,7 @@
 
 #include "http/base64.hpp"
 #include "mgr/image/image.hpp"
+#include "mgr/letter_case.hpp"
 #include "task/error.hpp"
 
 namespace quoll::mgr {
@@ -91,9 +92,7 @@ std::string AuthChallenge::parameter(const std::string& name) const {
 std::optional<AuthChallenge> parse_challenge(std::string_view header) {
   AuthChallenge challenge;
   const std::size_t space = std::min(header.find(' '), header.size());
-  for (const char c : header.substr(0, space)) {
-    challenge.scheme += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  }
+  challenge.scheme = lower(header.substr(0, space));
   if (challenge.scheme.empty()) return std::nullopt;
   std::string_view rest = header.substr(space);
   while (true) {

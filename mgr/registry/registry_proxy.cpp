@@ -1,11 +1,11 @@
 #include "mgr/registry/registry_proxy.hpp"
 
 #include <algorithm>
-#include <cctype>
 #include <cstdlib>
 
 #include "http/base64.hpp"
 #include "http/uri.hpp"
+#include "mgr/letter_case.hpp"
 #include "mgr/registry/ip_network.hpp"
 #include "task/error.hpp"
 
@@ -26,12 +26,6 @@ bool is_loopback(const std::string& host) {
   static const auto kV4 = IpNetwork::parse("127.0.0.0/8");
   static const auto kV6 = IpNetwork::parse("::1/128");
   return host == "localhost" || kV4->contains(host) || kV6->contains(host);
-}
-
-std::string lower(std::string_view text) {
-  std::string result(text);
-  std::ranges::transform(result, result.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return result;
 }
 
 // Whether one entry of NO_PROXY means the host.

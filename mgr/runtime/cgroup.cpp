@@ -9,6 +9,7 @@
 #include <iterator>
 #include <sstream>
 
+#include "mgr/letter_case.hpp"
 #include "mgr/wall_clock.hpp"
 
 namespace quoll::mgr {
@@ -117,9 +118,7 @@ std::vector<BlockIo> parse_blkio(const std::string& text) {
     char operation[32] = {};
     if (std::sscanf(line.c_str(), "%lu:%lu %31s %lu", &entry.major, &entry.minor, operation, &entry.value) != 4)
       continue;
-    entry.operation = operation;
-    std::ranges::transform(entry.operation, entry.operation.begin(),
-                           [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    entry.operation = lower(operation);
     entries.push_back(std::move(entry));
   }
   return entries;
