@@ -4,10 +4,10 @@
 #include <charconv>
 #include <cmath>
 #include <nlohmann/json.hpp>
-#include <regex>
 
 #include "mgr/log/timestamp.hpp"
 #include "task/error.hpp"
+#include "task/regular_expression.hpp"
 
 namespace quoll::api {
 namespace {
@@ -34,12 +34,8 @@ std::optional<std::int64_t> parse_go_duration(std::string_view text) {
 }
 
 bool has_match(const std::string& text, const std::string& expression) {
-  try {
-    // The executor that is bounded by the length of the two, whatever the expression.
-    return std::regex_search(text, std::regex(expression, std::regex::ECMAScript | std::regex_constants::__polynomial));
-  } catch (const std::regex_error&) {
-    return false;
-  }
+  const auto parsed = task::RegularExpression::parse(expression);
+  return parsed && parsed->found_in(text);
 }
 
 }  // namespace

@@ -36,7 +36,7 @@ class Filters {
     return any(key, [value](const std::string& wanted) { return wanted == value; });
   }
   // True where the key was not given, or `text` is one of its values or has a match of one, which are regular
-  // expressions then: "^web-[0-9]+$". A value that is no regular expression matches itself alone.
+  // expressions then: "^web-[0-9]+$". A value that is none matches itself alone.
   bool matches(std::string_view key, const std::string& text) const;
   // The value of a filter that is true or false; nothing where it was not given. Errors: kInvalidArgument.
   std::optional<bool> flag(std::string_view key) const;

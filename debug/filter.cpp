@@ -1,14 +1,8 @@
 #include "debug/filter.hpp"
 
-#include <regex>
-
 #include "task/error.hpp"
 
 namespace quoll::debug {
-
-struct Filter::Expression {
-  std::regex regex;
-};
 
 Filter::Filter(DumpOptions options) : options_(std::move(options)) {
   const std::string& pattern = options_.match;
@@ -21,21 +15,16 @@ Filter::Filter(DumpOptions options) : options_(std::move(options)) {
   if (pattern.find('{') != std::string::npos) {
     throw Error(ErrorClass::kInvalidArgument, "invalid value for \"match\" - counted repeats are not supported");
   }
-  try {
-    // libstdc++'s breadth-first matcher: no backtracking.
-    expression_ = std::make_unique<const Expression>(
-        Expression{std::regex(pattern, std::regex::ECMAScript | std::regex_constants::__polynomial)});
-  } catch (const std::regex_error&) {
+  expression_ = task::RegularExpression::parse(pattern);
+  if (!expression_) {
     throw Error(ErrorClass::kInvalidArgument,
                 "invalid value for \"match\": \"" + pattern + "\" - must be a regular expression");
   }
 }
 
-Filter::~Filter() = default;
-
 bool Filter::found_in(std::string_view text) const {
   if (!expression_) return text.find(options_.match) != std::string_view::npos;
-  return std::regex_search(text.begin(), text.end(), expression_->regex);
+  return expression_->found_in(text);
 }
 
 bool FilterMemo::found_in(const Place& place) {

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string_view>
 #include <unordered_map>
 #include <vector>
@@ -10,18 +11,17 @@
 #include "debug/options.hpp"
 #include "debug/summary.hpp"
 #include "debug/task_view.hpp"
+#include "task/regular_expression.hpp"
 
 namespace quoll::debug {
 
-// A pattern of ECMAScript's regular expressions without back references and counted repeats ({2,5}): what is left is
-// matched in time linear in pattern times text, so that no pattern can stop a worker. A pattern without special
-// characters is searched for as it stands.
+// A RegularExpression without counted repeats ({2,5}), and a short one, so that no pattern can stop a worker. A pattern
+// without special characters is searched for as it stands.
 // Thread: any, once it is made.
 class Filter {
  public:
   // Errors: Error{kInvalidArgument} for a pattern that is malformed, too long or not of the kind above.
   explicit Filter(DumpOptions options);
-  ~Filter();
   Filter(const Filter&) = delete;
   Filter& operator=(const Filter&) = delete;
 
@@ -29,12 +29,11 @@ class Filter {
   bool has_pattern() const { return !options_.match.empty(); }
   bool found_in(std::string_view text) const;
   // Matching may take long: the walk then looks at the clock more often.
-  bool slow() const { return expression_ != nullptr; }
+  bool slow() const { return expression_.has_value(); }
 
  private:
-  struct Expression;
   const DumpOptions options_;
-  std::unique_ptr<const Expression> expression_;  // null where the pattern is plain text
+  std::optional<task::RegularExpression> expression_;  // none where the pattern is plain text
 };
 
 // Asks a Filter, and the expression only once for each place and name: for one walk on one worker.

@@ -2,12 +2,12 @@
 
 #include <charconv>
 #include <cmath>
-#include <regex>
 
 #include "mgr/container/container_config_parse.hpp"
-#include "mgr/letter_case.hpp"
 #include "mgr/container/log_tag.hpp"
+#include "mgr/letter_case.hpp"
 #include "task/error.hpp"
+#include "task/regular_expression.hpp"
 
 namespace quoll::mgr {
 namespace {
@@ -117,11 +117,7 @@ void apply_log_option(LogConfig& log, const std::string& key, const std::string&
     // What makes the attributes that `logs --details` shows; "blocking" and "no compression" are how it is anyway.
     if (key == "labels" || key == "env") return;
     if (key == "labels-regex" || key == "env-regex") {
-      try {
-        const std::regex checked(value);
-      } catch (const std::regex_error&) {
-        refuse_value(field, "no regular expression: " + value);
-      }
+      if (!task::RegularExpression::parse(value)) refuse_value(field, "no regular expression: " + value);
       return;
     }
     if (key == "tag") {

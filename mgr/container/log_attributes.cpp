@@ -1,9 +1,8 @@
 #include "mgr/container/log_attributes.hpp"
 
-#include <regex>
-
 #include "mgr/container/container_config_parse.hpp"
 #include "mgr/container/log_tag.hpp"
+#include "task/regular_expression.hpp"
 
 namespace quoll::mgr {
 namespace {
@@ -43,9 +42,9 @@ void add_wanted(const LogConfig& log, const std::string& option, const Attribute
     }
   }
   if (const auto pattern = log.options.find(option + "-regex"); pattern != log.options.end()) {
-    const std::regex regex(pattern->second);
+    const auto expression = task::RegularExpression::parse(pattern->second);
     for (const auto& each : from) {
-      if (std::regex_search(each.first, regex)) into.insert(each);
+      if (expression && expression->found_in(each.first)) into.insert(each);
     }
   }
 }
