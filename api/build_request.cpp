@@ -1,8 +1,8 @@
 #include "api/build_request.hpp"
 
-#include <charconv>
 #include <nlohmann/json.hpp>
 
+#include "api/numbers.hpp"
 #include "mgr/image/image.hpp"
 #include "mgr/registry/registry_auth.hpp"
 #include "task/error.hpp"
@@ -21,17 +21,6 @@ std::string text_of(const Request& request, std::string_view name) { return requ
 json json_of(const Request& request, std::string_view name) {
   const std::string text = text_of(request, name);
   return text.empty() ? json() : mgr::parse_untrusted_json(text, name);
-}
-
-std::int64_t number_of(const Request& request, std::string_view name) {
-  const std::string text = text_of(request, name);
-  if (text.empty()) return 0;
-  std::int64_t number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc() || end != text.data() + text.size()) {
-    refuse(ErrorClass::kInvalidArgument, "invalid value for \"" + std::string(name) + "\": " + text);
-  }
-  return number;
 }
 
 void refuse_unsupported(const Request& request) {
@@ -68,7 +57,9 @@ mgr::HostConfig host_of(const Request& request) {
   const std::pair<const char*, const char*> kNumbers[] = {{"memory", "Memory"},       {"memswap", "MemorySwap"},
                                                           {"cpushares", "CpuShares"}, {"cpuperiod", "CpuPeriod"},
                                                           {"cpuquota", "CpuQuota"},   {"shmsize", "ShmSize"}};
-  for (const auto& [parameter, field] : kNumbers) host[field] = number_of(request, parameter);
+  for (const auto& [parameter, field] : kNumbers) {
+    host[field] = query_number<std::int64_t>(request, parameter).value_or(0);
+  }
   const std::pair<const char*, const char*> kTexts[] = {{"cpusetcpus", "CpusetCpus"},
                                                         {"cpusetmems", "CpusetMems"},
                                                         {"cgroupparent", "CgroupParent"},

@@ -1,7 +1,6 @@
 #include "api/container_selection.hpp"
 
 #include <algorithm>
-#include <cstdio>
 
 #include "api/numbers.hpp"
 #include "mgr/container/container_manager.hpp"
@@ -31,31 +30,29 @@ bool has_mount(const ContainerSnapshot& container, const std::string& wanted) {
 
 // "80", "80/udp" or "8000-8010/tcp".
 struct PortRange {
-  int first = 0;
-  int last = 0;
-  std::string protocol = "tcp";
+  int first;
+  int last;
+  std::string protocol;
 
   bool has(int number, std::string_view of_protocol) const {
     return number >= first && number <= last && of_protocol == protocol;
   }
 };
 
-PortRange parse_ports(const std::string& filter, const std::string& text) {
-  PortRange range;
-  char protocol[8] = "tcp";
-  const bool two = std::sscanf(text.c_str(), "%d-%d/%7s", &range.first, &range.last, protocol) >= 2;
-  if (!two && std::sscanf(text.c_str(), "%d/%7s", &range.first, protocol) < 1) {
-    throw Error(ErrorClass::kInvalidArgument, "invalid filter '" + filter + "=" + text + "'");
-  }
-  if (!two) range.last = range.first;
-  range.protocol = protocol;
-  return range;
+std::optional<PortRange> port_range(std::string_view text) {
+  const std::size_t slash = text.find('/');
+  const std::string_view numbers = text.substr(0, slash);
+  const std::size_t dash = numbers.find('-');
+  const auto first = whole_number(numbers.substr(0, dash));
+  const auto last = dash == numbers.npos ? first : whole_number(numbers.substr(dash + 1));
+  if (!first || !last) return std::nullopt;
+  return PortRange{*first, *last, slash == text.npos ? "tcp" : std::string(text.substr(slash + 1))};
 }
 
 bool exposes(const ContainerSnapshot& container, const PortRange& wanted) {
   return std::ranges::any_of(container.config->exposed_ports, [&wanted](const std::string& port) {
-    const std::size_t slash = port.find('/');
-    return wanted.has(std::atoi(port.c_str()), slash == std::string::npos ? "tcp" : port.substr(slash + 1));
+    const std::optional<PortRange> exposed = port_range(port);
+    return exposed && wanted.has(exposed->first, exposed->protocol);
   });
 }
 
@@ -72,8 +69,8 @@ void check_words(const Filters& filters, const char* filter, std::initializer_li
   }
 }
 
-void check_exit_code(const std::string& text) {
-  if (!whole_number(text)) throw Error(ErrorClass::kInvalidArgument, "invalid filter 'exited=" + text + "'");
+[[noreturn]] void refuse(const std::string& filter, const std::string& value) {
+  throw Error(ErrorClass::kInvalidArgument, "invalid filter '" + filter + "=" + value + "'");
 }
 
 }  // namespace
@@ -85,11 +82,15 @@ ContainerSelection::ContainerSelection(Api& api, const Request& request)
       all_(request.query_flag("all") || limit_ > 0 || filters_.has("status") || filters_.has("exited") ||
            filters_.has("before") || filters_.has("since") || request.query("before") || request.query("since")) {
   for (const char* filter : {"expose", "publish"}) {
-    for (const std::string& ports : filters_.values(filter)) parse_ports(filter, ports);
+    for (const std::string& ports : filters_.values(filter)) {
+      if (!port_range(ports)) refuse(filter, ports);
+    }
   }
   check_words(filters_, "status", {"created", "running", "paused", "restarting", "removing", "exited", "dead"});
   check_words(filters_, "health", {"none", "starting", "healthy", "unhealthy"});
-  for (const std::string& code : filters_.values("exited")) check_exit_code(code);
+  for (const std::string& code : filters_.values("exited")) {
+    if (!whole_number(code)) refuse("exited", code);
+  }
   is_task_ = filters_.flag("is-task").value_or(false);
   before_ns_ = created_ns(api, request, "before");
   since_ns_ = created_ns(api, request, "since");
@@ -114,10 +115,8 @@ bool ContainerSelection::has(const ContainerSnapshot& container) const {
          (!needs_images() || images_.contains(container.image_id)) &&
          filters_.any("health", [&](const std::string& word) { return health_word(container) == word; }) &&
          filters_.any("volume", [&](const std::string& name) { return has_mount(container, name); }) &&
-         filters_.any("expose",
-                      [&](const std::string& ports) { return exposes(container, parse_ports("expose", ports)); }) &&
-         filters_.any("publish",
-                      [&](const std::string& ports) { return publishes(container, parse_ports("publish", ports)); }) &&
+         filters_.any("expose", [&](const std::string& ports) { return exposes(container, *port_range(ports)); }) &&
+         filters_.any("publish", [&](const std::string& ports) { return publishes(container, *port_range(ports)); }) &&
          filters_.match_labels(container.config->labels);
 }
 
