@@ -33,11 +33,14 @@ add_custom_target(unit-tests)
 # quoll_library(task LINK ...): target quoll_task (quoll::task) of all .cpp files below the folder that are not tests,
 # and, where there are *_test.cpp files, one program quoll_task_test registered with ctest.
 function(quoll_library NAME)
-  cmake_parse_arguments(ARG "" "" "LINK;PRIVATE_LINK" ${ARGN})
+  cmake_parse_arguments(ARG "" "EXCEPT" "LINK;PRIVATE_LINK" ${ARGN})
   file(GLOB_RECURSE SOURCES CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
   set(TESTS ${SOURCES})
   list(FILTER SOURCES EXCLUDE REGEX "(_test|_main)\\.cpp$")
   list(FILTER TESTS INCLUDE REGEX "_test\\.cpp$")
+  if(ARG_EXCEPT)
+    list(REMOVE_ITEM SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/${ARG_EXCEPT})
+  endif()
   add_library(quoll_${NAME} STATIC ${SOURCES})
   add_library(quoll::${NAME} ALIAS quoll_${NAME})
   # Who uses an installed library brings flags of their own (cmake/install.cmake).
