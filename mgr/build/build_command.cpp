@@ -35,14 +35,11 @@ std::size_t unfinished(std::string_view text) {
 }
 
 // The settings NAME=value of build arguments that the image's own settings leave open.
-std::vector<std::string> argument_settings(const json& config, const std::map<std::string, std::string>& values) {
+std::vector<std::string> argument_settings(const std::map<std::string, std::string>& environment,
+                                           const std::map<std::string, std::string>& arguments) {
   std::vector<std::string> settings;
-  const json env = config.value("Env", json::array());
-  for (const auto& [name, value] : values) {
-    const bool is_set = std::ranges::any_of(env, [&](const json& each) {
-      return each.is_string() && each.get_ref<const std::string&>().starts_with(name + "=");
-    });
-    if (!is_set) settings.push_back(name + "=" + value);
+  for (const auto& [name, value] : arguments) {
+    if (!environment.contains(name)) settings.push_back(name + "=" + value);
   }
   return settings;
 }
@@ -54,7 +51,7 @@ task::Task<void> BuildRun::command(const Instruction& instruction) {
   std::vector<std::string> words = shell_words();
   words.push_back(instruction.arguments);
   if (instruction.list) words = *instruction.list;
-  const std::vector<std::string> settings = argument_settings(stage.config, arguments_.values());
+  const std::vector<std::string> settings = argument_settings(stage.environment, arguments_.values());
   std::vector<std::string> told;  // the arguments that count, and the command
   for (const std::string& setting : settings) {
     if (arguments_.counts_for_cache(setting.substr(0, setting.find('=')))) told.push_back(setting);

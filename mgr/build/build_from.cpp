@@ -95,6 +95,7 @@ task::Task<void> BuildRun::from(const Instruction& instruction) {
   std::vector<std::string> triggers = take_triggers(stage.config);
   // From here on the stage before is one that others may name.
   stages_.push_back(std::move(stage));
+  index_environment();
   arguments_.begin_stage();
   co_await run_triggers(std::move(triggers));
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
@@ -36,10 +37,11 @@ class BuildRun {
  private:
   // What one stage has come to.
   struct Stage {
-    std::string name;         // in lower case; may be empty
-    std::string image_id;     // empty: nothing yet, on scratch
-    nlohmann::json config;    // the image's settings
-    nlohmann::json platform;  // "os", "architecture" and "variant" of its images
+    std::string name;                                // in lower case; may be empty
+    std::string image_id;                            // empty: nothing yet, on scratch
+    nlohmann::json config;                           // the image's settings
+    std::map<std::string, std::string> environment;  // what their Env says, by name
+    nlohmann::json platform;                         // "os", "architecture" and "variant" of its images
     std::string author;
     bool has_command = false;  // CMD was given in this stage
   };
@@ -74,6 +76,7 @@ class BuildRun {
   task::Task<void> maintainer(const Instruction& instruction);
   task::Task<void> shell(const Instruction& instruction);
   task::Task<void> trigger(const Instruction& instruction);
+  void index_environment();
   std::string expand(std::string_view text) const;
   VariableLookup variables() const;
   VariableLookup global_variables() const;  // those of FROM, and of ARG before it

@@ -26,17 +26,22 @@ std::vector<std::string> words_at(const json& config, const char* key) {
 
 }  // namespace
 
+void BuildRun::index_environment() {
+  Stage& stage = stages_.back();
+  stage.environment.clear();
+  for (const json& each : stage.config["Env"]) {
+    if (!each.is_string()) continue;
+    const auto& setting = each.get_ref<const std::string&>();
+    const auto equals = setting.find('=');
+    if (equals != setting.npos) stage.environment.emplace(setting.substr(0, equals), setting.substr(equals + 1));
+  }
+}
+
 VariableLookup BuildRun::variables() const {
-  return [this](const std::string& name) -> std::optional<std::string> {
-    const json& config = stages_.back().config;
-    const std::string start = name + "=";
-    if (const auto env = config.find("Env"); env != config.end()) {
-      for (const json& each : *env) {
-        const auto& setting = each.get_ref<const std::string&>();
-        if (setting.starts_with(start)) return counted(setting.substr(start.size()));
-      }
-    }
-    return counted(arguments_.value(name));
+  return [this](const std::string& name) {
+    const auto& environment = stages_.back().environment;
+    const auto found = environment.find(name);
+    return counted(found == environment.end() ? arguments_.value(name) : found->second);
   };
 }
 
@@ -122,6 +127,7 @@ task::Task<void> BuildRun::change_setting(const Instruction& instruction) {
   }
   Change change = change_of(instruction);
   apply_change(stage.config, change.text);
+  if (instruction.name == "ENV") index_environment();
   if (instruction.name == "CMD") {
     stage.has_command = true;
     change.comment = "CMD " + quoted_list(words_at(stage.config, "Cmd"));

@@ -89,17 +89,18 @@ std::vector<std::pair<std::string, std::string>> pairs_of(const std::string& nam
 }
 
 void set_env(json& config, std::string_view text) {
-  if (!config["Env"].is_array()) config["Env"] = json::array();
+  json& env = config["Env"];
+  if (!env.is_array()) env = json::array();
+  std::map<std::string, std::size_t> places;
+  for (std::size_t i = 0; i < env.size(); ++i) {
+    if (!env[i].is_string()) continue;
+    const auto& setting = env[i].get_ref<const std::string&>();
+    places.emplace(setting.substr(0, setting.find('=')), i);
+  }
   for (const auto& [key, value] : pairs_of("ENV", text)) {
-    const std::string setting = key + "=" + value;
-    const auto same = std::ranges::find_if(config["Env"], [&](const json& entry) {
-      return entry.is_string() && entry.get_ref<const std::string&>().starts_with(key + "=");
-    });
-    if (same != config["Env"].end()) {
-      *same = setting;
-    } else {
-      config["Env"].push_back(setting);
-    }
+    const auto [place, is_new] = places.emplace(key, env.size());
+    if (is_new) env.push_back(json());
+    env[place->second] = key + "=" + value;
   }
 }
 
