@@ -9,7 +9,6 @@
 #include "mgr/files/container_copy.hpp"
 #include "mgr/files/inode.hpp"
 #include "mgr/image/rooted_path.hpp"
-#include "mgr/image/tar_reader.hpp"
 #include "task/error.hpp"
 
 namespace quoll::mgr {
@@ -44,18 +43,11 @@ void BuildContext::unpack(const ByteSource& body, std::int64_t plain_bytes_max, 
 void BuildContext::take_file(const std::filesystem::path& file, std::int64_t plain_bytes_max,
                              const std::stop_token& stop) {
   const UniqueFd fd = open_file(file, O_RDONLY);
-  bool is_archive = false;
-  try {
-    is_archive = TarReader(file_source(fd.get(), "build context"), OuterCompression::kAny).next();
-  } catch (const Error& error) {
-    if (error.error_class() != ErrorClass::kInvalidArgument) throw;
-  }
-  if (!is_archive) {
+  if (is_tar(fd.get())) {
+    unpack(file_source(fd.get(), "build context"), plain_bytes_max, stop);
+  } else {
     dockerfile_ = read_file(file, kTextMax);
-    return;
   }
-  ::lseek(fd.get(), 0, SEEK_SET);
-  unpack(file_source(fd.get(), "build context"), plain_bytes_max, stop);
 }
 
 // Under Docker's own name it may be written in lower case too.

@@ -184,6 +184,7 @@ void BuildRun::look_up(Copy& copy, const std::stop_token& stop) const {
       copy.sources.push_back({copy.root, std::move(path), copy.from_context});
     }
   }
+  if (copy.sources.empty()) refuse(copy.name + " failed: no source files were specified");
   if (copy.sources.size() > 1 && !copy.target.ends_with('/')) {
     refuse("When using " + copy.name +
            " with more than one source file, the destination must be a directory and end with a /");

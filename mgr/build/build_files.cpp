@@ -1,7 +1,6 @@
 #include "mgr/build/build_files.hpp"
 
 #include <fcntl.h>
-#include <fnmatch.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -11,6 +10,7 @@
 #include <memory>
 
 #include "mgr/build/dockerignore.hpp"
+#include "mgr/build/path_pattern.hpp"
 #include "mgr/files/container_copy.hpp"
 #include "mgr/files/inode.hpp"
 #include "mgr/files/path_stat.hpp"
@@ -94,17 +94,6 @@ void add_file(Sha256& digest, int place, const std::string& path, const std::sto
 
 // --- Copies ----------------------------------------------------------------------------------------------------------
 
-bool is_tar(int place) {
-  const UniqueFd file = reopen(place, O_RDONLY);
-  try {
-    TarReader reader(file_source(file.get(), "build context"), OuterCompression::kAny);
-    return reader.next();
-  } catch (const Error& error) {
-    if (error.error_class() != ErrorClass::kInvalidArgument) throw;
-    return false;
-  }
-}
-
 // Returns the clean path with its links resolved.
 std::string make_directory(int root, const std::string& path, const TreeOwner& owner) {
   const std::string clean = clean_archive_path(resolve_in_root(root, path)).value_or("");
@@ -151,19 +140,35 @@ std::vector<std::string> find_sources(int root, const std::string& pattern, cons
   if (!clean) {
     throw Error(ErrorClass::kInvalidArgument, "forbidden path outside the build context: " + pattern + " ()");
   }
-  if (clean->find_first_of("*?[") == clean->npos) {
-    if (!find_in_root(root, *clean, true)) no_such_source(*clean);
-    return {*clean};
-  }
   std::vector<std::string> found;
+  const auto add = [&](const std::string& path) {
+    if (!find_in_root(root, path, true)) no_such_source(path);
+    found.push_back(path);
+  };
+  if (!is_pattern(*clean)) {
+    add(*clean);
+    return found;
+  }
+  const auto wanted = PathPattern::parse(*clean, PathPattern::DoubleStar::kStar);
+  if (!wanted) return found;
   const UniqueFd top = open_top(root);
   const Visitor visit = [&](const Found& each) {
-    if (::fnmatch(clean->c_str(), each.path.c_str(), FNM_PATHNAME) == 0) found.push_back(each.path);
+    if (wanted->fits(each.path)) add(each.path);
     return true;
   };
   walk(top.get(), "", 0, visit, nullptr, stop);
-  if (found.empty()) throw Error(ErrorClass::kInvalidArgument, "no source files were specified");
   return found;
+}
+
+bool is_tar(int file) {
+  const UniqueFd own = reopen(file, O_RDONLY);
+  try {
+    TarReader reader(file_source(own.get(), "build context"), OuterCompression::kAny);
+    return reader.next();
+  } catch (const Error& error) {
+    if (error.error_class() != ErrorClass::kInvalidArgument) throw;
+    return false;
+  }
 }
 
 bool is_directory_in(int root, const std::string& path) {

@@ -23,13 +23,17 @@ namespace quoll::mgr {
 // Takes out of the context what .dockerignore names.
 void apply_dockerignore(int context, std::string_view text, const std::stop_token& stop);
 
-// The clean paths below `root` that `pattern` fits, sorted; a plain name fits itself.
+// The clean paths below `root` that `pattern` fits, sorted; a plain name fits itself. A malformed pattern fits nothing:
+// dockerd takes it so.
 //
-// Errors: in Docker's words; kNotFound for a plain name that is not there, kInvalidArgument for a pattern that fits
-//         nothing or leads out.
+// Errors: in Docker's words; kNotFound for a plain name that is not there, and for a link that fits and leads to
+//         nothing; kInvalidArgument for a pattern that leads out.
 std::vector<std::string> find_sources(int root, const std::string& pattern, const std::stop_token& stop);
 
 bool is_directory_in(int root, const std::string& path);
+
+// Whether an open file is a tar in any compression. It is left where it is.
+bool is_tar(int file);
 
 // A digest of names, kinds, modes, owners, link targets, device numbers and contents, and of no times: what decides
 // whether a step must be done again.

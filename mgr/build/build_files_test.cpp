@@ -56,9 +56,12 @@ TEST_F(BuildFilesTest, sources) {
   EXPECT_THAT(find("/d/*/f.tx?"), ElementsAre("d/e/f.txt"));
   EXPECT_THAT(find("d/../a.txt"), ElementsAre("a.txt"));
   EXPECT_THAT(find("."), ElementsAre(""));
-  EXPECT_THAT(problem("x*"), "no source files were specified");
+  EXPECT_THAT(find("[^a].txt"), ElementsAre("b.txt"));
+  EXPECT_THAT(find("x*"), ElementsAre());
+  EXPECT_THAT(find("[a"), ElementsAre());
   EXPECT_THAT(problem("../x"), "forbidden path outside the build context: ../x ()");
   EXPECT_THAT(problem("away"), "stat away: file does not exist");
+  EXPECT_THAT(problem("aw*"), "stat away: file does not exist");
 }
 
 TEST_F(BuildFilesTest, digests_go_by_content_names_modes_and_owners) {

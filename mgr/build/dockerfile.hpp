@@ -30,8 +30,8 @@ struct Dockerfile {
 // `name` is the file's, for messages.
 //
 // Errors: kInvalidArgument in Docker's words, with the line, for all that is wrong whatever the variables come to. What
-// the classic builder does not know and BuildKit does
-//         (here-documents, mounts of RUN, --chmod, --link) is refused by its name.
+//         the classic builder does not know and BuildKit does (here-documents, mounts of RUN, --chmod, --link) is
+//         refused by its name.
 Dockerfile parse_dockerfile(std::string_view text, const std::string& name = "Dockerfile");
 // One instruction; of line 0 where it is of no file, as those that ONBUILD keeps.
 Instruction parse_instruction(std::string_view text, int line, char escape = '\\');

@@ -5,7 +5,6 @@
 
 #include "mgr/build/build_arguments.hpp"
 #include "mgr/build/dockerfile_words.hpp"
-#include "mgr/build/dockerignore.hpp"
 #include "task/error.hpp"
 
 namespace quoll::mgr {
@@ -172,42 +171,6 @@ TEST(BuildArguments, what_a_stage_sees) {
   EXPECT_THAT(arguments.unused(), ElementsAre("stray"));
   arguments.begin_stage();
   EXPECT_EQ(arguments.value("base"), std::nullopt);
-}
-
-TEST(DockerIgnore, last_match_decides) {
-  const DockerIgnore ignore("# comment\n*.log\n/build\n!build/keep\n**/tmp\na/*/c\nx[0-9^]y\n z\\*\n[^a]b\n**.bak\n");
-  const auto is_ignored = [&](std::string_view path) { return ignore.ignores(path); };
-  for (const char* path :
-       {"x.log", "build/deep/file", "tmp", "x/y/tmp/z", "a/b/c", "x5y", "x^y", "z*", "bb", "d/e.bak", "a/b/c/d"}) {
-    EXPECT_TRUE(is_ignored(path)) << path;
-  }
-  for (const char* path :
-       {"d/x.log", "build/keep", "build/keep/file", "tmpx", "a/c", "a/b/b/c", "xay", "za", "ab", "e.bak2"}) {
-    EXPECT_FALSE(is_ignored(path)) << path;
-  }
-  EXPECT_TRUE(ignore.has_exceptions());
-  EXPECT_THROW(DockerIgnore("[a"), Error);
-  EXPECT_THROW(DockerIgnore("a\\"), Error);
-}
-
-TEST(DockerIgnore, all_but) {
-  const DockerIgnore ignore("*\n!src\n!**/*.md\nsrc/secret\n");
-  EXPECT_TRUE(ignore.ignores("a"));
-  EXPECT_FALSE(ignore.ignores("src/a/b"));
-  EXPECT_FALSE(ignore.ignores("a/b/c.md"));
-  EXPECT_TRUE(ignore.ignores("src/secret"));
-}
-
-TEST(DockerIgnore, ends_when_it_is_told_to) {
-  std::stop_source stopped;
-  stopped.request_stop();
-  EXPECT_THROW(DockerIgnore("a").ignores("b/c", stopped.get_token()), Error);
-}
-
-TEST(DockerIgnore, a_hostile_pattern_takes_no_long_time) {
-  std::string pattern;
-  for (int i = 0; i < 200; ++i) pattern += "*a";
-  EXPECT_FALSE(PathPattern(pattern).fits(std::string(4000, 'a') + "b"));
 }
 
 }  // namespace

@@ -235,6 +235,23 @@ def test_limits_and_networks_of_steps(daemon):
     script = ("cat /proc/self/limits | grep 'open files'; df -k /dev/shm | tail -1; grep far /etc/hosts; ip -o link | wc -l;"
               "cat /sys/fs/cgroup/memory.max /sys/fs/cgroup/memory/memory.limit_in_bytes 2>/dev/null; true")
     built = build(daemon, f"FROM busybox\nRUN {script}\n", networkmode="none", shmsize="33554432", memory="67108864", memswap="-1",
+def test_patterns_of_sources_are_gos(daemon):
+    files = {"a.txt": "", "b.txt": "", "!.txt": "", "c/": "", "c/d.txt": "", "c/e/": "", "c/e/f.txt": "", "a*x": "", "aox": ""}
+    built = build(daemon, "FROM busybox\nCOPY [^b].txt c/?.txt nothing* [a /negated/\nCOPY [!b].txt /set/\nCOPY *.txt /here/\n"
+                          "COPY [a]\\\\** /escaped/\nCOPY c* /directory/\n", files).succeeded()
+    assert shell(daemon, built.id, "cd /; ls negated set here escaped directory") == (
+        "directory:\nd.txt\ne\n\nescaped:\na*x\n\nhere:\n!.txt\na.txt\nb.txt\n\nnegated:\n!.txt\na.txt\nd.txt\n\n"
+        "set:\n!.txt\nb.txt\n")
+
+
+# Where each name costs a look through all the others, this would take longer than a request may.
+def test_as_many_variables_as_a_file_can_hold(daemon):
+    many = 60_000
+    built = build(daemon, "FROM scratch\nENV " + " ".join(f"v{i}=" for i in range(many)) + "\nLABEL x=y" + "$u" * 250_000 + "\n")
+    config = settings(daemon, built.succeeded().id)
+    assert config["Labels"] == {"x": "y"} and len(config["Env"]) == 1 + many
+
+
                   extrahosts="far:10.1.2.3", ulimits=[{"Name": "nofile", "Soft": 100, "Hard": 200}], cpushares="512", cpuquota="50000",
                   cpuperiod="100000", nocache="1").succeeded()
     lines = built.text.splitlines()
