@@ -23,8 +23,6 @@ RUN chmod 755 /run.sh
 {more}
 CMD ["/run.sh"]
 """
-# The classic builder; compose 1.29 builds by the docker command or by itself.
-BUILD_ENVIRONMENT = {"DOCKER_BUILDKIT": "0", "COMPOSE_DOCKER_CLI_BUILD": "0"}
 
 COMPOSITION = f"""
 version: "2.4"
@@ -71,7 +69,7 @@ class Application:
 
     def run(self, *command, check=True):
         """What a command of a client prints on its standard output."""
-        done = subprocess.run(command, env={**self.daemon.docker_env(), **BUILD_ENVIRONMENT}, capture_output=True, text=True,
+        done = subprocess.run(command, env=self.daemon.docker_env(), capture_output=True, text=True,
                               timeout=120, stdin=subprocess.DEVNULL)
         assert not check or done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
         return done.stdout

@@ -138,8 +138,10 @@ class Daemon:
     # -- talking to it --
 
     def docker_env(self):
+        """The environment of the docker command and of compose, whose builds are the classic builder's."""
         env = {name: value for name, value in os.environ.items() if not name.startswith("DOCKER_")}
-        return {**env, "DOCKER_CONFIG": self._docker_config, "DOCKER_HOST": f"unix://{self.socket_path}"}
+        return {**env, "DOCKER_CONFIG": self._docker_config, "DOCKER_HOST": f"unix://{self.socket_path}",
+                "DOCKER_BUILDKIT": "0", "COMPOSE_DOCKER_CLI_BUILD": "0"}
 
     def docker(self, *arguments, check=True, timeout=60, input=None, text=True):
         """Runs the docker command; returns its CompletedProcess with stdout and stderr. With check, it must succeed."""

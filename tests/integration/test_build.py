@@ -1,10 +1,12 @@
 """docker build, the classic one: what each instruction does to the image, seen in containers of it; the cache; the clients."""
 
 import base64
+import bz2
 import gzip
 import http.server
 import io
 import json
+import lzma
 import os
 import subprocess
 import tarfile
@@ -21,13 +23,6 @@ from waiting import eventually
 
 def settings(daemon, image):
     return daemon.http.get(f"/images/{image}/json").expect(200).json()["Config"]
-
-
-def docker_build(daemon, directory, *arguments, check=True):
-    done = subprocess.run(["docker", "build", *arguments, str(directory)], env={**daemon.docker_env(), "DOCKER_BUILDKIT": "0"},
-                          capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL)
-    assert not check or done.returncode == 0, done.stdout + done.stderr
-    return done
 
 
 # -- instructions --
@@ -96,7 +91,7 @@ def test_every_instruction_takes_effect(daemon):
 
 def test_what_is_said_is_what_docker_says(daemon, tmp_path):
     (tmp_path / "Dockerfile").write_text("FROM busybox\nRUN echo out; echo errors >&2; printf 'K\\303\\244se'\nCMD [\"true\"]\n")
-    said = docker_build(daemon, tmp_path, "-t", "one", "-t", "two:2").stdout
+    said = daemon.docker("build", "-t", "one", "-t", "two:2", str(tmp_path)).stdout
     lines = [line for line in said.splitlines() if line]
     busybox = daemon.http.get("/images/busybox/json").json()["Id"][7:19]
     built = daemon.http.get("/images/one/json").json()
@@ -112,7 +107,7 @@ def test_what_is_said_is_what_docker_says(daemon, tmp_path):
     assert lines[-3:] == [f"Successfully built {built['Id'][7:19]}", "Successfully tagged one:latest", "Successfully tagged two:2"]
     assert set(built["RepoTags"]) == {"one:latest", "two:2"}
     assert daemon.http.get("/containers/json?all=1").json() == []
-    quiet = docker_build(daemon, tmp_path, "-q").stdout
+    quiet = daemon.docker("build", "-q", str(tmp_path)).stdout
     assert quiet == built["Id"] + "\n"
 
 
@@ -205,12 +200,23 @@ def test_dockerignore(daemon):
     assert "excluded by .dockerignore" in build(daemon, "FROM busybox\nCOPY a.log /\n", files).error["message"]
 
 
-@pytest.mark.parametrize("compress", [lambda data: data, gzip.compress,
-                                      lambda data: subprocess.run(["zstd", "-q"], input=data, capture_output=True, check=True).stdout,
-                                      lambda data: subprocess.run(["xz"], input=data, capture_output=True, check=True).stdout],
-                         ids=["plain", "gzip", "zstd", "xz"])
-def test_compressed_contexts(daemon, compress):
-    built = build(daemon, None, body=compress(context("FROM busybox\nCOPY a /\n", {"a": "A"}))).succeeded()
+COMPRESSIONS = {"plain": lambda data: data, "gzip": gzip.compress, "bzip2": bz2.compress, "xz": lzma.compress}
+
+
+@pytest.mark.parametrize("name", COMPRESSIONS)
+def test_compressed_contexts(daemon, name):
+    body = COMPRESSIONS[name](context("FROM busybox\nCOPY a /\n", {"a": "A"}))
+    built = build(daemon, None, body=body).succeeded()
+    assert shell(daemon, built.id, "cat /a") == "A"
+    # From the docker command's standard input: it sends the file as it is.
+    daemon.docker("rmi", built.id)
+    image = daemon.docker("build", "-q", "-", input=body, text=False).stdout.decode().strip()
+    assert image != built.id and shell(daemon, image, "cat /a") == "A"
+
+
+def test_a_context_compressed_by_zstd(daemon):
+    body = subprocess.run(["zstd", "-q"], input=context("FROM busybox\nCOPY a /\n", {"a": "A"}), capture_output=True, check=True)
+    built = build(daemon, None, body=body.stdout).succeeded()
     assert shell(daemon, built.id, "cat /a") == "A"
 
 
@@ -229,12 +235,6 @@ def test_a_dockerfile_from_standard_input_beside_a_context(daemon, tmp_path):
     assert shell(daemon, done.stdout.strip(), "cat /a") == "A"
 
 
-# -- what a client asks for beside --
-
-def test_limits_and_networks_of_steps(daemon):
-    script = ("cat /proc/self/limits | grep 'open files'; df -k /dev/shm | tail -1; grep far /etc/hosts; ip -o link | wc -l;"
-              "cat /sys/fs/cgroup/memory.max /sys/fs/cgroup/memory/memory.limit_in_bytes 2>/dev/null; true")
-    built = build(daemon, f"FROM busybox\nRUN {script}\n", networkmode="none", shmsize="33554432", memory="67108864", memswap="-1",
 def test_patterns_of_sources_are_gos(daemon):
     files = {"a.txt": "", "b.txt": "", "!.txt": "", "c/": "", "c/d.txt": "", "c/e/": "", "c/e/f.txt": "", "a*x": "", "aox": ""}
     built = build(daemon, "FROM busybox\nCOPY [^b].txt c/?.txt nothing* [a /negated/\nCOPY [!b].txt /set/\nCOPY *.txt /here/\n"
@@ -252,6 +252,22 @@ def test_as_many_variables_as_a_file_can_hold(daemon):
     assert config["Labels"] == {"x": "y"} and len(config["Env"]) == 1 + many
 
 
+# -- what a client asks for beside --
+
+def test_the_id_goes_into_a_file(daemon, tmp_path):
+    file = tmp_path / "id"
+    (tmp_path / "Dockerfile").write_text("FROM busybox\nCMD [\"x\"]\n")
+    daemon.docker("build", "--iidfile", str(file), "-t", "a", "-t", "b:2", str(tmp_path))
+    assert {file.read_text()} == {daemon.http.get(f"/images/{tag}/json").json()["Id"] for tag in ("a", "b:2")}
+    (tmp_path / "Dockerfile").write_text("FROM busybox\nCOPY nothing /\n")
+    assert daemon.docker("build", "--iidfile", str(file), str(tmp_path), check=False).returncode == 1
+    assert not file.exists()
+
+
+def test_limits_and_networks_of_steps(daemon):
+    script = ("cat /proc/self/limits | grep 'open files'; df -k /dev/shm | tail -1; grep far /etc/hosts; ip -o link | wc -l;"
+              "cat /sys/fs/cgroup/memory.max /sys/fs/cgroup/memory/memory.limit_in_bytes 2>/dev/null; true")
+    built = build(daemon, f"FROM busybox\nRUN {script}\n", networkmode="none", shmsize="33554432", memory="67108864", memswap="-1",
                   extrahosts="far:10.1.2.3", ulimits=[{"Name": "nofile", "Soft": 100, "Hard": 200}], cpushares="512", cpuquota="50000",
                   cpuperiod="100000", nocache="1").succeeded()
     lines = built.text.splitlines()
@@ -402,7 +418,7 @@ services:
     image: composed:1
     command: cat /index.html
 """)
-    env = {**daemon.docker_env(), "COMPOSE_DOCKER_CLI_BUILD": "0", "DOCKER_BUILDKIT": "0"}
+    env = daemon.docker_env()
     compose = ["docker-compose", "--no-ansi", "-p", "built", "-f", str(tmp_path / "docker-compose.yml")]
     for arguments in (["build"], ["up", "--build"]):
         done = subprocess.run([*compose, *arguments], env=env, capture_output=True, text=True, timeout=60,

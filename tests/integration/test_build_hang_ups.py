@@ -55,9 +55,7 @@ def test_leaving_ends_the_step_and_removes_it(daemon, leave):
 
 def test_leaving_with_the_docker_command(daemon, tmp_path):
     (tmp_path / "Dockerfile").write_text("FROM busybox\nRUN echo begun; sleep 600\n")
-    env = {**daemon.docker_env(), "DOCKER_BUILDKIT": "0"}
-    with subprocess.Popen(["docker", "build", str(tmp_path)], env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          stderr=subprocess.DEVNULL, text=True) as client:
+    with daemon.docker_popen("build", str(tmp_path), stderr=subprocess.DEVNULL, text=True) as client:
         for line in client.stdout:
             if line == "begun\n":
                 break
