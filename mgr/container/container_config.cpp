@@ -148,6 +148,7 @@ ContainerConfig parse(const nlohmann::json& body, Source source) {
   if (source == Source::kClient) {
     config.endpoints = parse_networking(fields, config.host);
     check_network_conflicts(config);
+    check_anonymous_volumes(config.host.mounts);
     if (!config.hostname.empty() && config.host.uts_mode == "host") {
       throw Error(ErrorClass::kInvalidArgument, "conflicting options: hostname and the UTS mode");
     }

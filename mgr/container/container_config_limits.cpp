@@ -4,7 +4,6 @@
 #include "mgr/container/container_config_parse.hpp"
 #include "mgr/container/seccomp_default.hpp"
 #include "mgr/container/spec_defaults.hpp"
-#include "mgr/container/spec_host_facts.hpp"
 #include "mgr/letter_case.hpp"
 #include "task/error.hpp"
 
@@ -72,17 +71,6 @@ bool is_private_sysctl(const std::string& key, const HostConfig& host) {
   return is_ipc && host.ipc_mode != "host";
 }
 
-// "net.ipv4.conf.eth0.log_martians": the runtime sets a container's before it has its interfaces.
-bool is_sysctl_of_an_interface(std::string_view key) {
-  constexpr std::size_t kPartsBefore = 3;  // net, a family, a kind
-  for (std::size_t part = 0; part < kPartsBefore; ++part) {
-    const std::size_t dot = key.find('.');
-    if (dot == std::string_view::npos) return false;
-    key.remove_prefix(dot + 1);
-  }
-  return key.starts_with("eth") && key.size() > 3 && std::isdigit(static_cast<unsigned char>(key[3])) != 0;
-}
-
 UlimitConfig parse_ulimit(const nlohmann::json& json) {
   JsonFields fields(json, "HostConfig.Ulimits.");
   UlimitConfig limit{fields.text("Name"), fields.number("Soft"), fields.number("Hard")};
@@ -138,14 +126,6 @@ void check_cpu(const HostConfig& host) {
   if (host.cpu_shares < 0) refuse_value("HostConfig.CpuShares", "must not be negative");
 }
 
-std::string parse_cpuset(JsonFields& host, std::string_view name, const char* what) {
-  std::string set = host.text(name);
-  if (!set.empty() && !parse_number_set(set)) {
-    refuse("Invalid value " + set + " for cpuset " + what + ": invalid format: " + set);
-  }
-  return set;
-}
-
 }  // namespace
 
 // REQUIRES: `into` has its namespace modes already.
@@ -166,10 +146,6 @@ void parse_security(JsonFields& host, HostConfig& into) {
       refuse_value(host.full_name("Sysctls"),
                    "\"" + key + "\" is not of a namespace that the container has for itself");
     }
-    if (is_sysctl_of_an_interface(key)) {
-      throw Error(ErrorClass::kNotImplemented,
-                  host.full_name("Sysctls") + ": \"" + key + "\" is of one network interface, which is not supported");
-    }
   }
 }
 
@@ -187,8 +163,8 @@ void parse_resources(JsonFields& host, HostConfig& into) {
   into.cpu_period = host.number("CpuPeriod");
   into.cpu_quota = host.number("CpuQuota");
   check_cpu(into);
-  into.cpuset_cpus = parse_cpuset(host, "CpusetCpus", "cpus");
-  into.cpuset_mems = parse_cpuset(host, "CpusetMems", "mems");
+  into.cpuset_cpus = host.text("CpusetCpus");
+  into.cpuset_mems = host.text("CpusetMems");
   into.pids_limit = host.number("PidsLimit");
   if (into.pids_limit < 0) into.pids_limit = -1;  // whatever is below 0 is "unlimited", as clients have always had it
   const int64_t weight = host.number("BlkioWeight");

@@ -213,12 +213,6 @@ MountConfig parse_mount(const nlohmann::json& json, size_t index) {
     if (!source.empty()) check_created_volume_name(source);
     mount.source = source;
     parse_volume_options(fields.value("VolumeOptions"), mount, prefix);
-    if (source.empty() && mount.read_only) {
-      refuse(of_type(type) + "must not set ReadOnly mode when using anonymous volumes");
-    }
-    if (source.empty() && !mount.volume_subpath.empty()) {
-      refuse(of_type(type) + "must not set Subpath when using anonymous volumes");
-    }
   } else {
     if (!source.empty()) refuse(of_type(type) + "field Source must not be specified");
     parse_tmpfs_options(fields.value("TmpfsOptions"), mount, prefix);
@@ -252,6 +246,15 @@ std::string clean_path(std::string_view path) {
   std::string clean;
   for (const std::string& part : kept) clean.append("/").append(part);
   return clean.empty() ? "/" : clean;
+}
+
+void check_anonymous_volumes(const std::vector<MountConfig>& mounts) {
+  for (const MountConfig& mount : mounts) {
+    if (mount.kind != MountConfig::Kind::kVolume || !mount.source.empty()) continue;
+    const std::string when = " when using anonymous volumes";
+    if (mount.read_only) refuse(of_type("volume") + "must not set ReadOnly mode" + when);
+    if (!mount.volume_subpath.empty()) refuse(of_type("volume") + "must not set Subpath" + when);
+  }
 }
 
 std::vector<MountConfig> parse_mounts(JsonFields& host) {

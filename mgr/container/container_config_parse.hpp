@@ -12,6 +12,9 @@ namespace quoll::mgr {
 
 // HostConfig.Binds, .Mounts and .Tmpfs in one list, in that order. Two of one target are refused.
 std::vector<MountConfig> parse_mounts(JsonFields& host);
+// What a client may not ask of a volume without a name. An older daemon has let it, and its records are read as they
+// are.
+void check_anonymous_volumes(const std::vector<MountConfig>& mounts);
 
 // Of what is mounted, that which was not asked for in so many words, for the store; both ways.
 nlohmann::json volume_mounts_to_json(const std::vector<MountConfig>& mounts);

@@ -231,6 +231,7 @@ task::Task<void> ContainerManager::connect(std::shared_ptr<Container> container,
   }
   Attachment attachment{std::move(config), record.id, record.name, std::nullopt};
   attachment.config.network = record.name;
+  check_driver_options(attachment.config);
   check_endpoint(record, attachment.config);
   ContainerNetwork changed_network = *state.network;
   if (has_namespace(state)) {

@@ -1,8 +1,11 @@
 #include "mgr/container/spec.hpp"
 
 #include <algorithm>
+#include <cctype>
 #include <nlohmann/json.hpp>
+#include <string_view>
 
+#include "mgr/container/container_config_fields.hpp"
 #include "mgr/container/seccomp_default.hpp"
 #include "mgr/container/spec_defaults.hpp"
 #include "task/error.hpp"
@@ -63,24 +66,22 @@ json memory(const HostConfig& host, const HostFacts& facts, std::vector<std::str
   return limits;
 }
 
+// `what` is "cpus" or "mems"; `available`: empty where the host does not say.
+void check_cpuset(const std::string& asked, const char* what, const std::string& available, const char* things) {
+  const auto some = parse_number_set(asked);
+  if (!some && !asked.empty()) refuse("Invalid value " + asked + " for cpuset " + what + ": invalid format: " + asked);
+  const auto all = parse_number_set(available);
+  if (!some || !all || std::ranges::includes(*all, *some)) return;
+  refuse("Requested " + std::string(things) + " are not available - requested " + asked + ", available: " + available);
+}
+
 void check_cpus(const HostConfig& host, const HostFacts& facts) {
-  const auto refuse = [](const std::string& words) { throw Error(ErrorClass::kInvalidArgument, words); };
   const std::string count = std::to_string(facts.cpu_count);
   if (facts.cpu_count > 0 && host.nano_cpus > int64_t{facts.cpu_count} * 1'000'000'000) {
     refuse("Range of CPUs is from 0.01 to " + count + ".00, as there are only " + count + " CPUs available");
   }
-  const auto has = [](const std::string& available, const std::string& asked) {
-    const auto all = parse_number_set(available);
-    const auto some = parse_number_set(asked);
-    return !all || !some || std::ranges::includes(*all, *some);
-  };
-  if (!has(facts.cpuset_cpus, host.cpuset_cpus)) {
-    refuse("Requested CPUs are not available - requested " + host.cpuset_cpus + ", available: " + facts.cpuset_cpus);
-  }
-  if (!has(facts.cpuset_mems, host.cpuset_mems)) {
-    refuse("Requested memory nodes are not available - requested " + host.cpuset_mems +
-           ", available: " + facts.cpuset_mems);
-  }
+  check_cpuset(host.cpuset_cpus, "cpus", facts.cpuset_cpus, "CPUs");
+  check_cpuset(host.cpuset_mems, "mems", facts.cpuset_mems, "memory nodes");
 }
 
 json cpu(const HostConfig& host, const HostFacts& facts) {
@@ -125,12 +126,29 @@ json block_io(const HostConfig& host, const HostFacts& facts, std::vector<std::s
   return limits;
 }
 
+// "net.ipv4.conf.eth0.log_martians": the runtime sets a container's before it has its interfaces.
+bool is_sysctl_of_an_interface(std::string_view key) {
+  constexpr std::size_t kPartsBefore = 3;  // net, a family, a kind
+  for (std::size_t part = 0; part < kPartsBefore; ++part) {
+    const std::size_t dot = key.find('.');
+    if (dot == std::string_view::npos) return false;
+    key.remove_prefix(dot + 1);
+  }
+  return key.starts_with("eth") && key.size() > 3 && std::isdigit(static_cast<unsigned char>(key[3])) != 0;
+}
+
 json sysctls(const ContainerConfig& config, const HostFacts& facts) {
   json all = json::object();
   const std::string& mode = config.host.network_mode;
   if (mode != "host" && !mode.starts_with("container:")) all = facts.default_sysctls;
   if (!config.domainname.empty() && config.host.uts_mode != "host") all["kernel.domainname"] = config.domainname;
-  for (const auto& [key, value] : config.host.sysctls) all[key] = value;
+  for (const auto& [key, value] : config.host.sysctls) {
+    if (is_sysctl_of_an_interface(key)) {
+      throw Error(ErrorClass::kNotImplemented,
+                  "HostConfig.Sysctls: \"" + key + "\" is of one network interface, which is not supported");
+    }
+    all[key] = value;
+  }
   return all;
 }
 

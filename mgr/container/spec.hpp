@@ -32,7 +32,9 @@ struct SpecInput {
 // as far as the container can run without it.
 //
 // Thread: any; looks at the host's device nodes when `config` asks for some.
-// Errors: kInvalidArgument for a device, a CPU or a memory node that is not there.
+// Errors: kInvalidArgument for a device, a CPU or a memory node that is not there; kNotImplemented for a sysctl of one
+//         network interface. They are here and not with the reading of a configuration, which an older daemon may have
+//         stored.
 nlohmann::json build_spec(const ContainerConfig& config, const SpecInput& input, const HostFacts& facts,
                           std::vector<std::string>& warnings);
 

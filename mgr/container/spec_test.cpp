@@ -289,6 +289,8 @@ TEST(spec, cpus_and_memory_nodes_that_the_host_does_not_have_are_refused) {
             "Range of CPUs is from 0.01 to 2.00, as there are only 2 CPUs available");
   EXPECT_EQ(error_of(R"("CpusetCpus":"1-2")"), "Requested CPUs are not available - requested 1-2, available: 0-1");
   EXPECT_EQ(error_of(R"("CpusetMems":"1")"), "Requested memory nodes are not available - requested 1, available: 0");
+  EXPECT_EQ(error_of(R"("CpusetCpus":"a")"), "Invalid value a for cpuset cpus: invalid format: a");
+  EXPECT_EQ(error_of(R"("CpusetMems":"1-0")"), "Invalid value 1-0 for cpuset mems: invalid format: 1-0");
   // Where the host says nothing, the kernel has the word.
   EXPECT_EQ(build_host(R"("NanoCpus":90000000000,"CpusetCpus":"70")").spec["linux"]["resources"]["cpu"]["cpus"], "70");
 }
@@ -356,6 +358,20 @@ TEST(spec, terminals_and_names_are_passed_on) {
 TEST(spec, kernel_parameters_of_the_client_replace_the_defaults) {
   EXPECT_EQ(build_host(R"("Sysctls":{"net.ipv4.ping_group_range":"1 0"})").spec["linux"]["sysctl"],
             json({{"net.ipv4.ping_group_range", "1 0"}}));
+}
+
+TEST(spec, kernel_parameters_of_one_interface_are_refused_by_name) {
+  try {
+    build_host(R"("Sysctls":{"net.ipv4.conf.eth0.log_martians":"1"})");
+    ADD_FAILURE();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.error_class(), ErrorClass::kNotImplemented);
+    EXPECT_EQ(
+        error.message(),
+        "HostConfig.Sysctls: \"net.ipv4.conf.eth0.log_martians\" is of one network interface, which is not supported");
+  }
+  const json spec = build_host(R"("Sysctls":{"net.ipv4.conf.all.log_martians":"1","net.core.ethernet":"1"})").spec;
+  EXPECT_EQ(spec["linux"]["sysctl"].size(), 3u);
 }
 
 TEST(host_facts, status_fields_are_read_as_hexadecimal) {

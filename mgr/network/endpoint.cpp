@@ -97,10 +97,6 @@ EndpointConfig parse_endpoint_config(const std::string& network, const json& set
     if (!config.mac) refuse_value(fields.full_name("MacAddress"), mac + " is not a valid mac address");
   }
   config.driver_options = fields.text_map("DriverOpts");
-  for (const auto& [option, value] : config.driver_options) {
-    if (option.starts_with("com.docker.network.endpoint."))
-      refuse_unsupported(fields.full_name("DriverOpts.") + option);
-  }
   config.gateway_priority = static_cast<int>(fields.number("GwPriority"));
   // What a client sends back of an inspect: facts of a run that is over.
   for (const char* name : {"NetworkID", "EndpointID", "Gateway", "IPAddress", "IPv6Gateway", "GlobalIPv6Address"}) {
@@ -111,6 +107,12 @@ EndpointConfig parse_endpoint_config(const std::string& network, const json& set
   fields.value("DNSNames");
   fields.refuse_the_rest();
   return config;
+}
+
+void check_driver_options(const EndpointConfig& config) {
+  for (const auto& [option, value] : config.driver_options) {
+    if (option.starts_with("com.docker.network.endpoint.")) refuse_unsupported("DriverOpts." + option);
+  }
 }
 
 const EndpointAddress* Endpoint::address(IpFamily family) const {

@@ -29,6 +29,11 @@ struct EndpointConfig {
 // Errors: kInvalidArgument and kNotImplemented naming the field behind `field`.
 EndpointConfig parse_endpoint_config(const std::string& network, const nlohmann::json& settings,
                                      const std::string& field);
+// What would have no effect. Apart from the reading, so that what an older daemon has stored can be read: it is refused
+// where the client asks for it and where it would be used.
+//
+// Errors: kNotImplemented naming the option.
+void check_driver_options(const EndpointConfig& config);
 
 // One address in its subnet, with the way out.
 struct EndpointAddress {

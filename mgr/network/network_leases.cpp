@@ -109,6 +109,7 @@ task::Task<ContainerNetwork> NetworkManager::lease_now(NetworkMember member, Con
   try {
     for (Attachment& attachment : network.attachments) {
       attachment.live.reset();
+      check_driver_options(attachment.config);
       const Network record = find_for(attachment);
       attachment.network_id = record.id;
       attachment.network_name = record.name;

@@ -259,6 +259,7 @@ ContainerNetwork NetworkManager::resolve(const std::string& mode, const std::vec
   if (mode.starts_with("container:")) return network;
   std::lock_guard lock(mutex_);
   const auto add_attachment = [&](const EndpointConfig& config) {
+    check_driver_options(config);
     const std::string& wanted = config.network == "default" ? std::string("bridge") : config.network;
     const Bridge* const bridge = find_bridge(wanted);
     if (bridge == nullptr) {  // may be made before the start

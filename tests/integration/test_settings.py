@@ -1,6 +1,9 @@
 """Settings of a new container, each seen from within or in its cgroup."""
 
+import contextlib
+import json
 import os
+import sqlite3
 
 import pytest
 
@@ -8,7 +11,6 @@ import containers
 from containers import create, inspect, run, state, wait
 from test_changes import cgroup_file
 from waiting import eventually
-
 
 
 def says(daemon, script, *options):
@@ -122,3 +124,47 @@ def test_an_option_of_a_network_s_end_that_would_have_no_effect_is_refused(daemo
     daemon.http.post("/networks/ends/connect", json={"Container": container, "EndpointConfig": end}).expect(501)
     daemon.docker("rm", container)
     daemon.docker("network", "rm", "ends")
+
+
+def stored_otherwise(daemon, container, change):
+    """Changes a container's configuration and state on the disk of a daemon that does not run."""
+    with contextlib.closing(sqlite3.connect(os.path.join(daemon.root, "state.db"))) as database, database:
+        row = database.execute("SELECT config, state FROM containers WHERE id = ?", (container,)).fetchone()
+        documents = [json.loads(text) for text in row]
+        change(*documents)
+        database.execute("UPDATE containers SET config = ?, state = ? WHERE id = ?", (*map(json.dumps, documents), container))
+
+
+def with_a_sysctl(config, _):
+    config["HostConfig"]["Sysctls"] = {"net.ipv4.conf.eth0.log_martians": "1"}
+
+
+def with_a_cpuset(config, _):
+    config["HostConfig"]["CpusetCpus"] = "x"
+
+
+def with_an_option(_, stored):
+    stored["network"]["attachments"][0]["config"]["DriverOpts"] = {"com.docker.network.endpoint.sysctls": "x"}
+
+
+def with_a_volume(config, _):
+    config["HostConfig"]["Mounts"] = [{"Type": "volume", "Target": "/v", "ReadOnly": True}]
+
+
+def test_what_an_older_daemon_took_and_this_one_does_not_is_refused_at_the_start_by_its_name(make_daemon):
+    daemon = make_daemon()
+    refused = [(create(daemon), with_a_sysctl, 501, '"net.ipv4.conf.eth0.log_martians" is of one network interface'),
+               (create(daemon), with_a_cpuset, 400, "Invalid value x for cpuset cpus"),
+               (create(daemon), with_an_option, 501, "com.docker.network.endpoint.sysctls is not supported")]
+    harmless, running = create(daemon), run(daemon, containers.SILENT)
+    assert daemon.stop() == 0
+    for container, change, *_ in [*refused, (harmless, with_a_volume), (running, with_an_option)]:
+        stored_otherwise(daemon, container, change)
+    daemon.start()
+    for container, _, status, words in refused:
+        assert words in daemon.http.post(f"/containers/{container}/start").expect(status).json()["message"]
+        assert words in state(daemon, container)["Error"]
+    daemon.http.post(f"/containers/{harmless}/start").expect(204)
+    assert state(daemon, running)["Running"]
+    daemon.docker("stop", "-t", "0", running)
+    daemon.http.post(f"/containers/{running}/start").expect(501)
