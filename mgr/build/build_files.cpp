@@ -240,7 +240,7 @@ ByteSource bounded_plain_source(ByteSource source, std::int64_t bytes_max, std::
 void make_directory_in(int root, const std::string& path, const TreeOwner& owner) {
   const std::string clean = make_directory(root, path, owner);
   if (!is_directory_in(root, clean))
-    throw Error(ErrorClass::kInvalidArgument, "cannot mkdir: " + path + " is not a directory");
+    throw Error(ErrorClass::kInvalidArgument, "Cannot mkdir: " + path + " is not a directory");
 }
 
 void copy_into(int from, const std::string& source, int to, const std::string& target, const CopyOptions& options,

@@ -7,6 +7,7 @@
 #include "mgr/container/container_bundle.hpp"
 #include "mgr/container/container_id.hpp"
 #include "mgr/container/container_volumes.hpp"
+#include "mgr/files/inode.hpp"
 #include "mgr/image/image_store.hpp"
 #include "mgr/image/remove_tree.hpp"
 #include "mgr/network/network_manager.hpp"
@@ -34,6 +35,13 @@ void check_runtime(const ContainerConfig& config, const RuntimePrograms& program
   const std::string& path = programs.runtime;
   if (wanted.empty() || wanted == path || wanted == path.substr(path.rfind('/') + 1)) return;
   throw Error(ErrorClass::kInvalidArgument, "unknown or invalid runtime name: " + wanted);
+}
+
+// The runtime makes one that is not there, and has other words for what is there and is no directory.
+void check_working_directory(const std::string& path, const UniqueFd& image_root) {
+  const UniqueFd place = find_in_root(image_root.get(), path, true);
+  if (!place || S_ISDIR(status_of(place.get()).st_mode)) return;
+  throw Error(ErrorClass::kInvalidArgument, "Cannot mkdir: " + path + " is not a directory");
 }
 
 // An image of another platform than asked for is not there; where nothing was asked for, it is only said.
@@ -101,6 +109,7 @@ task::Task<CreatedContainer> ContainerManager::create(std::string name, Containe
   try {
     co_await task::blocking([&] {
       make_container_directories(paths);
+      if (config.working_dir.size() > 1) check_working_directory(config.working_dir, image_root(paths, image.id));
       hold_volumes(config, id, paths, image.id);
       container = std::make_shared<Container>(id, name, wall_now_ns(), image.id, std::move(config), state, paths);
       for (std::string& warning : creation_warnings(*container)) warnings.push_back(std::move(warning));
@@ -128,15 +137,16 @@ task::Task<CreatedContainer> ContainerManager::create(std::string name, Containe
   co_return CreatedContainer{id, std::move(warnings)};
 }
 
+UniqueFd ContainerManager::image_root(const ContainerPaths& paths, const std::string& image_id) const {
+  std::vector<std::string> directories{paths.directory + "/upper"};  // empty: an overlay needs two
+  for (const auto& layer : images_.layer_directories(image_id)) directories.push_back(layer.string());
+  return open_detached_overlay(directories);
+}
+
 void ContainerManager::hold_volumes(ContainerConfig& config, const std::string& id, const ContainerPaths& paths,
                                     const std::string& image_id) {
-  const auto image_root = [&] {
-    std::vector<std::string> directories{paths.directory + "/upper"};  // empty: an overlay needs two
-    for (const auto& layer : images_.layer_directories(image_id)) directories.push_back(layer.string());
-    return open_detached_overlay(directories);
-  };
   try {
-    mgr::hold_volumes(config, id, volumes_, image_root);
+    mgr::hold_volumes(config, id, volumes_, [&] { return image_root(paths, image_id); });
   } catch (const Error& error) {
     // A driver that is not there must not look like an image that is not: see create().
     if (error.error_class() != ErrorClass::kNotFound) throw;

@@ -191,7 +191,8 @@ class ContainerManager {
   task::Task<void> end_torn_record(std::shared_ptr<Container> container);
   task::Task<void> save_record(ContainerRecord record);
   task::Task<void> save_state(std::shared_ptr<Container> container);
-  // REQUIRES: called from the blocking pool.
+  // REQUIRES: both are called from the blocking pool.
+  UniqueFd image_root(const ContainerPaths& paths, const std::string& image_id) const;  // of a new container
   void hold_volumes(ContainerConfig& config, const std::string& id, const ContainerPaths& paths,
                     const std::string& image_id);
   void tell_volumes(const Container& container, bool mounted) const;

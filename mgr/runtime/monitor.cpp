@@ -83,6 +83,7 @@ std::string in_gos_words(std::string reason) {
       {"No such file or directory", "no such file or directory"},
       {"Permission denied", "permission denied"},
       {"Is a directory", "is a directory"},
+      {"Not a directory", "not a directory"},
   };
   for (const auto& [libc, go] : kWords) {
     if (const std::size_t at = reason.find(libc); at != std::string::npos) reason.replace(at, libc.size(), go);

@@ -58,7 +58,7 @@ def test_variables_that_double_and_double_are_refused(daemon, start, keyword, me
     ("COPY a /etc/passwd/x\n", "failed to copy files"),
     ("ADD http://127.0.0.1:1/ /\n", "cannot determine filename for source http://127.0.0.1:1/"),
     ("ADD https://host/x.git /\n", "a repository as a source is not supported"),
-    ("WORKDIR /etc/passwd\n", "/etc/passwd"),
+    ("WORKDIR /etc/passwd\n", "Cannot mkdir: /etc/passwd is not a directory"),
     ("LABEL a=${x\n", "bad substitution"),
     ("STOPSIGNAL NOPE\n", "invalid signal: NOPE"),
     ("EXPOSE x\n", "invalid containerPort: x"),

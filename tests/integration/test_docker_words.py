@@ -40,6 +40,7 @@ REFUSED = [
     (["--ipc", "foo"], "invalid IPC mode: foo"),
     (["--stop-signal", "FOO"], "invalid signal: FOO"),
     (["-w", "rel"], "the working directory 'rel' is invalid, it needs to be an absolute path"),
+    (["-w", "/etc/passwd"], "Cannot mkdir: /etc/passwd is not a directory"),
     # Not "not found", after which the docker command would pull the image that is there.
     (["--network", "container:nobody"], "No such container: nobody"),
     (["--link", "nobody"], "could not get container for nobody: No such container: nobody"),
