@@ -20,25 +20,34 @@ std::string_view word_behind(std::string_view text, std::string_view mark) {
 
 }  // namespace
 
-std::string commit_of(std::string_view version_text) {
-  for (const std::string_view mark : {"commit: ", " - git.", " version "}) {
-    if (const std::string_view word = word_behind(version_text, mark); !word.empty()) return std::string(word);
+std::optional<ProgramVersion> parse_program_version(std::string_view text) {
+  ProgramVersion program;
+  program.version = word_behind(text, " version ");
+  for (const std::string_view mark : {"commit: ", " - git."}) {
+    if (program.commit.empty()) program.commit = word_behind(text, mark);
   }
-  return "N/A";
+  if (program == ProgramVersion{}) return std::nullopt;
+  return program;
 }
 
-task::Task<std::string> program_commit(std::string program) {
-  if (program.empty()) co_return "N/A";
+task::Task<std::optional<ProgramVersion>> program_version(std::string program) {
+  if (program.empty()) co_return std::nullopt;
   task::CommandOptions options;
   options.time_limit = kTimeLimit;
   options.output_bytes_max = 4096;
   std::vector<std::string> argv{std::move(program), "--version"};
   try {
     const task::CommandResult result = co_await task::run_command(std::move(argv), std::move(options));
-    co_return result.exit.success() ? commit_of(result.standard_output) : "N/A";
+    if (!result.exit.success()) co_return std::nullopt;
+    co_return parse_program_version(result.standard_output);
   } catch (const Error&) {
-    co_return "N/A";
+    co_return std::nullopt;
   }
+}
+
+std::string commit_of(const std::optional<ProgramVersion>& program) {
+  if (!program) return "N/A";
+  return program->commit.empty() ? program->version : program->commit;
 }
 
 }  // namespace quoll::api

@@ -5,7 +5,9 @@
 
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <thread>
+#include <tuple>
 
 #include "api/filters.hpp"
 #include "api/handlers.hpp"
@@ -19,6 +21,7 @@
 #include "mgr/registry/registry_service.hpp"
 #include "mgr/wall_clock.hpp"
 #include "task/blocking.hpp"
+#include "task/combine.hpp"
 
 namespace quoll::api {
 namespace {
@@ -176,6 +179,19 @@ json info_json(const Api& api) {
       {"Warnings", api.facts.warnings}};
 }
 
+// The container's runtime, and the program for HostConfig.Init.
+Task<std::tuple<std::optional<ProgramVersion>, std::optional<ProgramVersion>>> outside_programs(const Api& api) {
+  return task::when_all(program_version(api.facts.runtime_path), program_version(mgr::init_program()));
+}
+
+// One of /version; none for a program that does not tell its version.
+void add_component(json& components, const std::string& path, const std::optional<ProgramVersion>& program) {
+  if (!program) return;
+  components.push_back({{"Name", path.substr(path.rfind('/') + 1)},
+                        {"Version", program->version},
+                        {"Details", {{"GitCommit", program->commit}}}});
+}
+
 }  // namespace
 
 Task<void> ping(Api&, Request&, Response& response) {
@@ -186,7 +202,7 @@ Task<void> ping(Api&, Request&, Response& response) {
   co_await response.send("OK", "text/plain; charset=utf-8");
 }
 
-Task<void> version(Api&, Request&, Response& response) {
+Task<void> version(Api& api, Request&, Response& response) {
   const utsname names = host_names();
   const std::string architecture = go_architecture(names.machine);
   const json details{{"ApiVersion", kApiVersion},
@@ -198,28 +214,30 @@ Task<void> version(Api&, Request&, Response& response) {
                      {"GoVersion", ""},
                      {"BuildTime", ""},
                      {"Experimental", "false"}};
-  co_await send_json(
-      response, 200,
-      {{"Platform", {{"Name", "Quoll"}}},
-       {"Components", json::array({{{"Name", "Engine"}, {"Version", QUOLL_VERSION}, {"Details", details}}})},
-       {"Version", QUOLL_VERSION},
-       {"ApiVersion", kApiVersion},
-       {"MinAPIVersion", kApiVersionMin},
-       {"GitCommit", ""},
-       {"GoVersion", ""},
-       {"Os", "linux"},
-       {"Arch", architecture},
-       {"KernelVersion", names.release},
-       {"Experimental", false},
-       {"BuildTime", ""}});
+  json components = json::array({{{"Name", "Engine"}, {"Version", QUOLL_VERSION}, {"Details", details}}});
+  const auto [runtime, init] = co_await outside_programs(api);
+  add_component(components, api.facts.runtime_path, runtime);
+  add_component(components, mgr::init_program(), init);
+  co_await send_json(response, 200,
+                     {{"Platform", {{"Name", "Quoll"}}},
+                      {"Components", std::move(components)},
+                      {"Version", QUOLL_VERSION},
+                      {"ApiVersion", kApiVersion},
+                      {"MinAPIVersion", kApiVersionMin},
+                      {"GitCommit", ""},
+                      {"GoVersion", ""},
+                      {"Os", "linux"},
+                      {"Arch", architecture},
+                      {"KernelVersion", names.release},
+                      {"Experimental", false},
+                      {"BuildTime", ""}});
 }
 
 Task<void> info(Api& api, Request& request, Response& response) {
   json answer = co_await task::blocking([&api] { return info_json(api); });
-  const std::string runtime = co_await program_commit(api.facts.runtime_path);
-  const std::string init = co_await program_commit(mgr::init_program());
-  answer["RuncCommit"] = {{"ID", runtime}};
-  answer["InitCommit"] = {{"ID", init}};
+  const auto [runtime, init] = co_await outside_programs(api);
+  answer["RuncCommit"] = {{"ID", commit_of(runtime)}};
+  answer["InitCommit"] = {{"ID", commit_of(init)}};
   add_old_info_fields(request, answer);
   co_await send_json(response, 200, answer);
 }

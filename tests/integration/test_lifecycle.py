@@ -536,11 +536,16 @@ def test_docker_info_and_version_print_without_errors(daemon):
     assert "ERROR" not in info.stdout + info.stderr
     assert re.search(r"Running: 1$", info.stdout, re.M) and re.search(r"Server Version: \S+", info.stdout)
     assert daemon.docker("info", "-f", "{{.ContainersRunning}} {{.OSType}} {{.Driver}}").stdout == "1 linux overlay2\n"
-    commit = re.search(r"^commit: (\S+)$", subprocess.run(["crun", "--version"], capture_output=True, text=True, check=True).stdout, re.M)
-    assert re.search(rf"^ runc version: {re.escape(commit[1])}$", info.stdout, re.M), info.stdout
+    crun, init = (subprocess.run([program, "--version"], capture_output=True, text=True, check=True).stdout for program in ("crun", "docker-init"))
+    release, commit = re.match(r"crun version (\S+)\ncommit: (\S+)\n", crun).groups()
+    init_release = re.match(r"tini version (\S+)", init)[1]
+    assert re.search(rf"^ runc version: {commit}$", info.stdout, re.M), info.stdout
     assert re.search(r"^ init version: \S+$", info.stdout, re.M) and re.search(r"^ containerd version: N/A$", info.stdout, re.M)
     version = daemon.docker("version")
     assert version.stderr == "" and re.search(r"^Server: Quoll", version.stdout, re.M)
+    assert f"\n crun:\n  Version:          {release}\n  GitCommit:        {commit}\n" in version.stdout
+    assert f"\n docker-init:\n  Version:          {init_release}\n  GitCommit:" in version.stdout
+    assert [each["Name"] for each in daemon.http.get("/version").json()["Components"]] == ["Engine", "crun", "docker-init"]
     assert daemon.docker("version", "-f", "{{.Server.APIVersion}} {{.Server.MinAPIVersion}}").stdout == "1.51 1.24\n"
     client = daemon.client()
     assert client.ping() and client.version()["ApiVersion"] == "1.51"
