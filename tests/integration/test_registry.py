@@ -37,12 +37,17 @@ def images(make_daemon):
     return make_daemon(image=False)
 
 
+def bound_over(wrapper, source, target):
+    """A wrapper, then a mount namespace in which `source` is at `target`."""
+    return [*wrapper, "unshare", "-m", "sh", "-c", f'mount --bind {source} {target} && exec "$@"', "sh"]
+
+
 @pytest.fixture
 def hosts_wrapper(tmp_path):
     """quolld under a mount namespace in which HOST is 127.0.0.1."""
     hosts = tmp_path / "hosts"
     hosts.write_text(f"127.0.0.1 localhost {HOST}\n")
-    return ["unshare", "-m", "sh", "-c", f'mount --bind {hosts} /etc/hosts && exec "$@"', "sh"]
+    return bound_over([], hosts, "/etc/hosts")
 
 
 def fill(registry, tmp_path, name, image, *options):
@@ -270,6 +275,29 @@ def test_tls_with_an_authority_of_our_own_and_a_client_certificate(make_daemon, 
     (directory / "client.key").write_bytes(open(client[1], "rb").read())
     pull(check=True)
     assert daemon.http.get(f"/images/{name}/json").expect(200).json()["Id"] == image.id
+
+
+@pytest.mark.parametrize("place", ["SSL_CERT_FILE", "SSL_CERT_DIR", "/etc/ssl/certs"])
+def test_tls_with_an_authority_among_the_system_s(make_daemon, make_registry, tmp_path, hosts_wrapper, place):
+    authority = make_authority(str(tmp_path))
+    registry = make_registry(tls=make_certificate(str(tmp_path), authority, "server", f"DNS:{HOST}"), host=HOST)
+    image = sample()
+    fill(registry, tmp_path, "app:1", image)
+    roots = tmp_path / "roots"
+    roots.mkdir()
+    (roots / "ca.pem").write_bytes(open(authority[0], "rb").read())
+    run("openssl", "rehash", str(roots))
+    name = f"{registry.name}/app:1"
+    refused = make_daemon(image=False, wrapper=hosts_wrapper).docker("pull", name, check=False)
+    assert refused.returncode == 1
+    assert f"https://{registry.name}/v2/" in refused.stderr and "x509: certificate signed by unknown authority" in refused.stderr
+    if place.startswith("/"):
+        bare = ["env", "-u", "SSL_CERT_FILE", "-u", "SSL_CERT_DIR"]
+        trusting = make_daemon(image=False, wrapper=[*bound_over(hosts_wrapper, roots, place), *bare])
+    else:
+        trusting = make_daemon(image=False, wrapper=hosts_wrapper, env={place: str(roots / "ca.pem" if place.endswith("FILE") else roots)})
+    trusting.docker("pull", name)
+    assert trusting.http.get(f"/images/{name}/json").expect(200).json()["Id"] == image.id
 
 
 def test_tls_for_another_name_and_insecure_registries(make_daemon, make_registry, tmp_path, hosts_wrapper):
