@@ -1,7 +1,7 @@
 """Requests of older API versions: they know nothing of later fields, and what they leave out is what it was then."""
 
-import json
-import os
+import concurrent.futures
+import subprocess
 
 import pytest
 
@@ -61,7 +61,7 @@ def test_options_of_mounts(daemon, tmp_path):
 def test_what_is_mounted_below_a_read_only_bind(daemon, tmp_path, version, writable):
     below = tmp_path / "below"
     below.mkdir()
-    os.system(f"mount -t tmpfs none {below}")
+    subprocess.run(["mount", "-t", "tmpfs", "none", below], check=True)
     try:
         mounts = [{"Type": "bind", "Source": str(tmp_path), "Target": "/m", "ReadOnly": True}]
         body = {"Image": "busybox", "Cmd": ["sh", "-c", "touch /m/x; touch /m/below/x"], "HostConfig": {"Mounts": mounts}}
@@ -71,7 +71,7 @@ def test_what_is_mounted_below_a_read_only_bind(daemon, tmp_path, version, writa
         assert not (tmp_path / "x").exists()
         assert (below / "x").exists() == writable
     finally:
-        os.system(f"umount {below}")
+        subprocess.run(["umount", below], check=True)
 
 
 def test_one_network_at_creation_before_1_44(daemon):
@@ -139,13 +139,12 @@ def test_a_wait_before_1_30_knows_no_condition_and_answers_at_the_end(daemon):
     assert done["StatusCode"] == 0  # it does not run
     daemon.http.post(f"/v1.30/containers/{container}/wait?condition=no-such").expect(400)
     running = run(daemon, containers.SILENT)
-    with daemon.http.connect() as sock:
-        sock.settimeout(30)
-        sock.sendall(f"POST /v1.29/containers/{running}/wait HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n".encode())
-        eventually(lambda: "wait_container" in daemon.dump("wait_container"))
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        waiting = pool.submit(daemon.http.post, f"/v1.29/containers/{running}/wait")
+        eventually(lambda: daemon.dump("wait_container"), what="who waits")
         daemon.docker("kill", running)
-        head = sock.recv(65536).decode()
-    assert "Content-Length:" in head and json.loads(head.partition("\r\n\r\n")[2]) == {"StatusCode": 137}
+        done = waiting.result().expect(200)
+    assert "content-length" in done.headers and done.json() == {"StatusCode": 137}
 
 
 def test_execs(daemon):
