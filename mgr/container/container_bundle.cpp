@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <charconv>
 #include <nlohmann/json.hpp>
 
 #include "mgr/container/container_volumes.hpp"
@@ -14,12 +13,12 @@
 #include "mgr/image/durable_file.hpp"
 #include "mgr/image/remove_tree.hpp"
 #include "mgr/runtime/detached_overlay.hpp"
+#include "mgr/runtime/host_process.hpp"
 #include "task/error.hpp"
 
 namespace quoll::mgr {
 namespace {
 
-constexpr std::size_t kPidFileBytesMax = 64;
 constexpr std::size_t kNetworkFileBytesMax = 16 << 20;
 constexpr std::size_t kHostsBytesMax = 16 << 20;
 constexpr const char* kNetworkFile = "/network.json";
@@ -182,16 +181,10 @@ void edit_container_files(const Container& container, const NetworkFileFacts& go
 
 std::optional<MonitorProcesses> read_left_processes(const std::string& bundle) {
   MonitorProcesses processes;
-  for (auto [name, pid] : {std::pair{"/monitor.pid", &processes.monitor_pid}, {"/init.pid", &processes.init_pid}}) {
-    try {
-      const std::string text = read_file(bundle + name, kPidFileBytesMax);
-      std::from_chars(text.data(), text.data() + text.size(), *pid);
-    } catch (const Error&) {
-      return std::nullopt;  // not written: nothing was started
-    }
-  }
+  processes.monitor_pid = read_pid_file(bundle + "/monitor.pid");
+  processes.init_pid = read_pid_file(bundle + "/init.pid");
   processes.monitor_start_time = process_start_time(processes.monitor_pid);
-  if (processes.monitor_pid <= 0 || processes.init_pid <= 0 || processes.monitor_start_time == 0) return std::nullopt;
+  if (processes.monitor_pid == 0 || processes.init_pid == 0 || processes.monitor_start_time == 0) return std::nullopt;
   return processes;
 }
 

@@ -5,6 +5,7 @@
 #include "mgr/container/container_manager.hpp"
 #include "mgr/container/spec.hpp"
 #include "mgr/network/network_manager.hpp"
+#include "mgr/runtime/runtime_commands.hpp"
 #include "task/blocking.hpp"
 #include "task/error.hpp"
 

@@ -10,6 +10,7 @@
 #include "mgr/files/inode.hpp"
 #include "mgr/image/image_store.hpp"
 #include "mgr/image/remove_tree.hpp"
+#include "mgr/log_failure.hpp"
 #include "mgr/network/network_manager.hpp"
 #include "mgr/runtime/detached_overlay.hpp"
 #include "mgr/volume/volume_manager.hpp"
@@ -20,14 +21,6 @@
 
 namespace quoll::mgr {
 namespace {
-
-void log_failure(std::uint64_t task_id, std::string_view name, std::exception_ptr failure) {
-  try {
-    std::rethrow_exception(failure);
-  } catch (const std::exception& error) {
-    spdlog::error("task {} ({}): {}", task_id, name, error.what());
-  }
-}
 
 // A container that asks for another runtime than the one there is.
 void check_runtime(const ContainerConfig& config, const RuntimePrograms& programs) {

@@ -25,7 +25,7 @@
 #include "mgr/image/platform.hpp"
 #include "mgr/log/log_follower.hpp"
 #include "mgr/log/log_watcher.hpp"
-#include "mgr/runtime/monitor.hpp"
+#include "mgr/runtime/runtime_programs.hpp"
 #include "mgr/runtime/seccomp_filters.hpp"
 #include "task/error.hpp"
 #include "task/scope.hpp"

@@ -3,7 +3,6 @@
 
 #include <chrono>
 #include <filesystem>
-#include <fstream>
 
 #include "mgr/container/container_bundle.hpp"
 #include "mgr/container/container_manager.hpp"
@@ -12,7 +11,9 @@
 #include "mgr/image/remove_tree.hpp"
 #include "mgr/network/network_manager.hpp"
 #include "mgr/runtime/cgroup.hpp"
+#include "mgr/runtime/host_process.hpp"
 #include "mgr/runtime/monitor.hpp"
+#include "mgr/runtime/runtime_commands.hpp"
 #include "mgr/volume/volume_manager.hpp"
 #include "mgr/wall_clock.hpp"
 #include "task/blocking.hpp"
@@ -28,18 +29,13 @@ constexpr auto kLogReopenWait = std::chrono::milliseconds(200);
 constexpr auto kCreateWaitMax = std::chrono::seconds(5);
 constexpr auto kCreatePoll = std::chrono::milliseconds(10);
 
-int read_pid(const std::string& path) {
-  int pid = 0;
-  std::ifstream(path) >> pid;
-  return pid;
-}
-
 // A monitor that the killed daemon has started may still be creating the container. Nothing can be cleaned up before it
 // has: the cgroup would be made afterwards.
 task::Task<void> wait_for_create(std::string bundle) {
   for (auto waited = kCreatePoll * 0; waited < kCreateWaitMax; waited += kCreatePoll) {
     const bool creating = co_await task::blocking([&bundle] {
-      return read_pid(bundle + "/init.pid") == 0 && open_process(read_pid(bundle + "/monitor.pid"), 0).get() >= 0;
+      return read_pid_file(bundle + "/init.pid") == 0 &&
+             open_process(read_pid_file(bundle + "/monitor.pid"), 0).get() >= 0;
     });
     if (!creating) co_return;
     co_await task::sleep_for(kCreatePoll);

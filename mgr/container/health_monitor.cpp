@@ -5,6 +5,7 @@
 
 #include "mgr/container/container_id.hpp"
 #include "mgr/image/durable_file.hpp"
+#include "mgr/runtime/runtime_commands.hpp"
 #include "mgr/wall_clock.hpp"
 #include "task/blocking.hpp"
 #include "task/combine.hpp"

@@ -6,7 +6,7 @@
 
 #include "mgr/container/container.hpp"
 #include "mgr/event/event.hpp"
-#include "mgr/runtime/monitor.hpp"
+#include "mgr/runtime/runtime_programs.hpp"
 #include "task/task.hpp"
 
 namespace quoll::mgr {

@@ -1,7 +1,6 @@
 #include "mgr/exec/exec_manager.hpp"
 
 #include <fcntl.h>
-#include <spdlog/spdlog.h>
 #include <sys/socket.h>
 
 #include <nlohmann/json.hpp>
@@ -11,7 +10,9 @@
 #include "mgr/container/spec_host_facts.hpp"
 #include "mgr/exec/exec_process.hpp"
 #include "mgr/image/durable_file.hpp"
+#include "mgr/log_failure.hpp"
 #include "mgr/runtime/monitor.hpp"
+#include "mgr/runtime/runtime_words.hpp"
 #include "mgr/wall_clock.hpp"
 #include "task/blocking.hpp"
 #include "task/error.hpp"
@@ -23,14 +24,6 @@ namespace {
 constexpr std::size_t kSpecBytesMax = 16 * 1024 * 1024;
 constexpr int kLostExitCode = 255;
 constexpr int kNotCalledExitCode = 126;  // as Docker has it: of a user that the container does not know, say
-
-void log_failure(std::uint64_t task_id, std::string_view name, std::exception_ptr failure) {
-  try {
-    std::rethrow_exception(failure);
-  } catch (const std::exception& error) {
-    spdlog::error("task {} ({}): {}", task_id, name, error.what());
-  }
-}
 
 struct SocketPair {
   UniqueFd ours;

@@ -1,12 +1,11 @@
 // Networks: their records.
 #include "mgr/network/network_manager.hpp"
 
-#include <spdlog/spdlog.h>
-
 #include <algorithm>
 #include <cstdlib>
 
 #include "mgr/container/container_id.hpp"
+#include "mgr/log_failure.hpp"
 #include "mgr/network/host_facts.hpp"
 #include "mgr/network/subnet_choice.hpp"
 #include "mgr/short_id.hpp"
@@ -23,14 +22,6 @@ constexpr const char* kBridgeName = "com.docker.network.bridge.name";
 std::uint32_t group_of(const std::string& installation) {
   const auto number = static_cast<std::uint32_t>(std::strtoul(installation.substr(0, 8).c_str(), nullptr, 16));
   return (number & 0x3fffffff) | 1u << 30;  // no negative number, which the ip command would not take
-}
-
-void log_failure(std::uint64_t task_id, std::string_view name, std::exception_ptr failure) {
-  try {
-    std::rethrow_exception(failure);
-  } catch (const std::exception& error) {
-    spdlog::error("task {} ({}): {}", task_id, name, error.what());
-  }
 }
 
 Error not_found(std::string_view reference) {

@@ -1,30 +1,17 @@
-// The outside programs of a container's life: quoll-monitor (monitor/), which stays with it, and the OCI runtime, which
-// makes and starts it.
+// quoll-monitor (monitor/), which has the runtime make a container or an exec and stays with it: how it is started,
+// what it says, and how it is talked to.
 #pragma once
 
-#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 
+#include "mgr/runtime/runtime_programs.hpp"
 #include "task/task.hpp"
 #include "task/unique_fd.hpp"
 
 namespace quoll::mgr {
-
-// Where the programs are; constant for the daemon's life.
-struct RuntimePrograms {
-  std::string monitor;          // quoll-monitor
-  std::string shim;             // quoll-runtime, which mounts the root filesystem (runtime/shim_main.cpp)
-  std::string runtime;          // crun or runc, absolute
-  std::string state_directory;  // the runtime's --root, on a file system that a reboot clears
-  bool is_crun = false;         // whatever name it was given by
-};
-
-// Picks the runtime: `wanted` (a name or a path) where it is given, else crun, else runc.
-//
-// Errors: kFailedPrecondition naming the program that is missing.
-RuntimePrograms find_runtime_programs(const std::string& wanted, std::string state_directory);
 
 struct MonitoredStreams {
   bool terminal = false;
@@ -73,27 +60,6 @@ struct MonitorWord {
 };
 MonitorWord parse_monitor_word(std::string_view line);
 
-// Docker's exit codes for what could not be run, told by the same words as its clients do.
-int start_failure_code(const std::string& message);
-
-// Lets the init process run its program.
-task::Task<void> runtime_start(const RuntimePrograms& programs, const std::string& id);
-
-// Kills what is left and removes the runtime's state and the cgroups. Of no effect on an unknown id.
-task::Task<void> runtime_delete(const RuntimePrograms& programs, const std::string& id);
-
-// The runtime's word for the container ("created", "running", "stopped"); nothing where it has none.
-task::Task<std::optional<std::string>> runtime_status(const RuntimePrograms& programs, const std::string& id);
-
-// Freezes and thaws all processes of the container. Errors: kInternal with the runtime's own words.
-task::Task<void> runtime_pause(const RuntimePrograms& programs, const std::string& id);
-task::Task<void> runtime_resume(const RuntimePrograms& programs, const std::string& id);
-
-// Changes the limits of a running container; `resources` is the spec's object of that name.
-//
-// Errors: kInternal with the runtime's own words.
-task::Task<void> runtime_update(const RuntimePrograms& programs, const std::string& id, std::string resources);
-
 // Sends a request of monitor_main.cpp to a container's monitor. Never blocks; a monitor that is gone is ignored.
 void request_of_monitor(const std::string& bundle, std::string_view request);
 inline constexpr std::string_view kReopenLogRequest = "reopen\n";
@@ -105,18 +71,6 @@ std::string resize_request(unsigned rows, unsigned columns);
 // Thread: any; does not block. Errors: of system_error().
 UniqueFd connect_to_monitor(const std::string& bundle, std::uint8_t attach_flags);
 void greet_monitor(int socket, std::uint8_t attach_flags);
-// A process more in a running container, by a spec's `process` object, with its output read to its end. FILES.json and
-// FILES.pid are written for it.
-//
-// Cancel: the process is killed.
-// Errors: kDeadlineExceeded after `time_limit`, with the process killed.
-struct ExecOutput {
-  int exit_code = 0;
-  std::string text;  // both streams
-};
-task::Task<ExecOutput> runtime_exec(const RuntimePrograms& programs, const std::string& id, const std::string& files,
-                                    const std::string& process, std::chrono::nanoseconds time_limit,
-                                    std::size_t output_bytes_max);
 
 // The exit code that the monitor left; nothing where there is none yet.
 struct ExitStatus {
@@ -124,11 +78,5 @@ struct ExitStatus {
   std::int64_t finished_at_ns = 0;
 };
 std::optional<ExitStatus> read_exit_status(const std::string& bundle, const std::string& id);
-
-// Field 22 of /proc/PID/stat; 0 where there is no such process.
-std::uint64_t process_start_time(int pid);
-
-// A descriptor of the process, if it still is the one that started then. Errors: none; an empty descriptor.
-UniqueFd open_process(int pid, std::uint64_t start_time);
 
 }  // namespace quoll::mgr
