@@ -53,6 +53,15 @@ mgr::ExtractOptions extract_options(const Request& request, const mgr::Container
   return options;
 }
 
+Task<void> send_archive(Response& response, mgr::TreeArchive& archive, std::string_view content_type) {
+  co_await send_chunks(
+      response,
+      [&archive](std::string& chunk, std::size_t size, const std::stop_token& stop) {
+        archive.read(chunk, size, stop);
+      },
+      content_type);
+}
+
 }  // namespace
 
 Task<void> stat_archive(Api& api, Request& request, Response& response) {
@@ -72,13 +81,7 @@ Task<void> get_archive(Api& api, Request& request, Response& response) {
   auto found = co_await task::blocking([&] { return mgr::archive_in_root(files.root.fd(), path); });
   if (!found) throw no_such_file(request, path);
   set_stat_header(response, found->stat);
-  mgr::TreeArchive& archive = found->archive;
-  co_await send_chunks(
-      response,
-      [&archive](std::string& chunk, std::size_t size, const std::stop_token& stop) {
-        archive.read(chunk, size, stop);
-      },
-      "application/x-tar");
+  co_await send_archive(response, found->archive, "application/x-tar");
   api.containers.publish(*container, "archive-path");
 }
 
@@ -100,12 +103,7 @@ Task<void> export_container(Api& api, Request& request, Response& response) {
   const auto container = named_container(api, request);
   const FileAccess files = co_await api.containers.open_files(container, FilesView::kRootOnly);
   mgr::TreeArchive archive(mgr::find_in_root(files.root.fd(), "/", false), {});
-  co_await send_chunks(
-      response,
-      [&archive](std::string& chunk, std::size_t size, const std::stop_token& stop) {
-        archive.read(chunk, size, stop);
-      },
-      "application/octet-stream");
+  co_await send_archive(response, archive, "application/octet-stream");
   api.containers.publish(*container, "export");
 }
 

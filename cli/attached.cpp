@@ -4,8 +4,11 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include <csignal>
+
 #include "cli/frame_decoder.hpp"
 #include "task/scope.hpp"
+#include "task/signals.hpp"
 #include "task/this_task.hpp"
 
 namespace quoll::cli {
@@ -78,7 +81,7 @@ task::Task<void> tell_size(Attached& attached) {
 }
 
 task::Task<void> follow_size(Attached& attached) {
-  ResizeSignals signals;
+  task::SignalWaiter signals({SIGWINCH});
   while (true) {
     co_await tell_size(attached);
     co_await signals.next();

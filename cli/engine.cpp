@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "http/status.hpp"
 #include "http/uri.hpp"
 
 namespace quoll::cli {
@@ -11,23 +12,6 @@ using nlohmann::json;
 
 constexpr std::size_t kErrorBytesMax = 64 * 1024;
 constexpr std::size_t kAnswerBytesMax = std::size_t{1} << 30;  // a list of a million tasks
-
-ErrorClass class_of(int status) {
-  switch (status) {
-    case 400:
-      return ErrorClass::kInvalidArgument;
-    case 404:
-      return ErrorClass::kNotFound;
-    case 409:
-      return ErrorClass::kConflict;
-    case 501:
-      return ErrorClass::kNotImplemented;
-    case 503:
-      return ErrorClass::kUnavailable;
-    default:
-      return ErrorClass::kInternal;
-  }
-}
 
 // Docker's {"message": ...}, or a line of text as /debug sends it.
 std::string message_of(const http::ClientResponse& response, std::string body) {
@@ -65,7 +49,7 @@ task::Task<http::ClientResponse> Engine::open(http::ClientRequest request) {
   }
   if (response->status() < 400) co_return std::move(*response);
   std::string body = co_await response->read_body_all(kErrorBytesMax);
-  throw Error(class_of(response->status()), message_of(*response, std::move(body)));
+  throw Error(http::class_of(response->status()), message_of(*response, std::move(body)));
 }
 
 task::Task<json> Engine::read_json(http::ClientRequest request) {

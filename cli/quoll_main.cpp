@@ -1,6 +1,7 @@
 // quoll: parse, run the command on one worker, return its exit code.
 #include <unistd.h>
 
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 
@@ -8,6 +9,7 @@
 #include "cli/program.hpp"
 #include "task/runtime.hpp"
 #include "task/scope.hpp"
+#include "task/signals.hpp"
 #include "task/this_task.hpp"
 
 namespace quoll::cli {
@@ -46,7 +48,7 @@ int run(const Arguments& arguments) {
 
 int main(int argc, char** argv) {
   using namespace quoll::cli;
-  block_ending_signals();
+  quoll::task::block_signals({SIGINT, SIGTERM, SIGHUP, SIGWINCH});
   try {
     const Environment environment{environment_value("QUOLL_HOST"), environment_value("QUOLL_DEBUG_HOST")};
     const std::optional<Arguments> arguments = parse_arguments(argc, argv, environment);

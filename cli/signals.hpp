@@ -1,7 +1,9 @@
-// Signals as something to wait for.
+// The signals that want a command to end.
 #pragma once
 
-#include "task/fd.hpp"
+#include <csignal>
+
+#include "task/signals.hpp"
 #include "task/task.hpp"
 
 namespace quoll::cli {
@@ -14,29 +16,15 @@ class SignalSource {
   virtual task::Task<int> next() = 0;
 };
 
-// Blocks SIGINT, SIGTERM, SIGHUP and SIGWINCH in this thread and in all that it starts later. Call before any thread is
-// made.
-void block_ending_signals();
-
-// Thread: the worker it was made on. REQUIRES: block_ending_signals() was called.
+// Thread: the worker it was made on. REQUIRES: the signals are blocked in all threads.
 class EndingSignals final : public SignalSource {
  public:
   // REQUIRES: called from a task.
-  EndingSignals();
-  task::Task<int> next() override;
+  EndingSignals() = default;
+  task::Task<int> next() override { return signals_.next(); }
 
  private:
-  task::AsyncFd descriptor_;
-};
-
-// The terminal has another size. Thread: the worker it was made on. REQUIRES: as EndingSignals.
-class ResizeSignals {
- public:
-  ResizeSignals();
-  task::Task<void> next();
-
- private:
-  task::AsyncFd descriptor_;
+  task::SignalWaiter signals_{SIGINT, SIGTERM, SIGHUP};
 };
 
 }  // namespace quoll::cli

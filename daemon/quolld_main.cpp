@@ -13,7 +13,6 @@
 
 #include "daemon/config.hpp"
 #include "daemon/daemon.hpp"
-#include "daemon/signals.hpp"
 #include "daemon/startup_pages.hpp"
 #include "debug/heap_sampler.hpp"
 #include "debug/leak_watch.hpp"
@@ -22,6 +21,7 @@
 #include "task/blocking.hpp"
 #include "task/error.hpp"
 #include "task/scope.hpp"
+#include "task/signals.hpp"
 
 namespace quoll::daemon {
 namespace {
@@ -48,7 +48,7 @@ task::Task<void> reload(Daemon& daemon, const ReadConfig& read_again) {
 }
 
 task::Task<void> serve_until_signalled(Daemon& daemon, const ReadConfig& read_again) {
-  SignalWaiter signals({SIGTERM, SIGINT, SIGHUP});
+  task::SignalWaiter signals({SIGTERM, SIGINT, SIGHUP});
   std::exception_ptr failure;
   try {
     co_await daemon.start();
@@ -122,7 +122,7 @@ int main(int argc, char** argv) {
   ::mallopt(M_ARENA_MAX, 2);
   std::signal(SIGPIPE, SIG_IGN);
   std::signal(SIGHUP, SIG_DFL);  // nohup has it ignored, and what is ignored reaches no signalfd
-  daemon::block_signals({SIGTERM, SIGINT, SIGHUP});
+  task::block_signals({SIGTERM, SIGINT, SIGHUP});
   try {
     UniqueFd dump_signal = debug::block_dump_signal();
     const auto read_config = [argc, argv] { return daemon::read_config(argc, argv); };

@@ -3,34 +3,6 @@
 namespace quoll::http {
 namespace {
 
-ErrorClass class_of(int status) {
-  switch (status) {
-    case 304:
-      return ErrorClass::kNotModified;
-    case 401:
-      return ErrorClass::kUnauthenticated;
-    case 403:
-      return ErrorClass::kPermissionDenied;
-    case 404:
-      return ErrorClass::kNotFound;
-    case 408:
-      return ErrorClass::kDeadlineExceeded;
-    case 409:
-      return ErrorClass::kConflict;
-    case 413:
-    case 429:
-    case 431:
-      return ErrorClass::kResourceExhausted;
-    case 501:
-    case 505:
-      return ErrorClass::kNotImplemented;
-    case 503:
-      return ErrorClass::kUnavailable;
-    default:
-      return status < 500 ? ErrorClass::kInvalidArgument : ErrorClass::kInternal;
-  }
-}
-
 int status_of_class(ErrorClass error_class) {
   switch (error_class) {
     case ErrorClass::kInvalidArgument:
@@ -62,6 +34,34 @@ int status_of_class(ErrorClass error_class) {
 }
 
 }  // namespace
+
+ErrorClass class_of(int status) {
+  switch (status) {
+    case 304:
+      return ErrorClass::kNotModified;
+    case 401:
+      return ErrorClass::kUnauthenticated;
+    case 403:
+      return ErrorClass::kPermissionDenied;
+    case 404:
+      return ErrorClass::kNotFound;
+    case 408:
+      return ErrorClass::kDeadlineExceeded;
+    case 409:
+      return ErrorClass::kConflict;
+    case 413:
+    case 429:
+    case 431:
+      return ErrorClass::kResourceExhausted;
+    case 501:
+    case 505:
+      return ErrorClass::kNotImplemented;
+    case 503:
+      return ErrorClass::kUnavailable;
+    default:
+      return status < 500 ? ErrorClass::kInvalidArgument : ErrorClass::kInternal;
+  }
+}
 
 std::string_view reason_phrase(int status) {
   switch (status) {

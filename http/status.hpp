@@ -11,6 +11,9 @@ namespace quoll::http {
 
 std::string_view reason_phrase(int status);
 
+// What an answer with such a status is to who has asked.
+ErrorClass class_of(int status);
+
 // An Error that says its status itself: for what has no class of its own (408, 413, 431), or for a status that an API
 // prescribes. Its class is the nearest one.
 class StatusError : public Error {

@@ -6,7 +6,7 @@
 #include "task/fd.hpp"
 #include "task/task.hpp"
 
-namespace quoll::daemon {
+namespace quoll::task {
 
 // Blocks the signals in this thread, and so in all that it starts later. Call before any thread is made.
 void block_signals(std::initializer_list<int> signals);
@@ -15,11 +15,12 @@ void block_signals(std::initializer_list<int> signals);
 // Thread: the worker it was made on.
 class SignalWaiter {
  public:
+  // REQUIRES: as AsyncFd.
   explicit SignalWaiter(std::initializer_list<int> signals);
-  task::Task<int> next();
+  Task<int> next();
 
  private:
-  task::AsyncFd descriptor_;
+  AsyncFd descriptor_;
 };
 
-}  // namespace quoll::daemon
+}  // namespace quoll::task

@@ -1,4 +1,4 @@
-#include "daemon/signals.hpp"
+#include "task/signals.hpp"
 
 #include <sys/signalfd.h>
 
@@ -7,7 +7,7 @@
 
 #include "task/error.hpp"
 
-namespace quoll::daemon {
+namespace quoll::task {
 namespace {
 
 sigset_t set_of(std::initializer_list<int> signals) {
@@ -33,10 +33,10 @@ void block_signals(std::initializer_list<int> signals) {
 
 SignalWaiter::SignalWaiter(std::initializer_list<int> signals) : descriptor_(open_signalfd(signals)) {}
 
-task::Task<int> SignalWaiter::next() {
+Task<int> SignalWaiter::next() {
   signalfd_siginfo info;
   co_await descriptor_.read_some({reinterpret_cast<char*>(&info), sizeof info});
   co_return static_cast<int>(info.ssi_signo);
 }
 
-}  // namespace quoll::daemon
+}  // namespace quoll::task
