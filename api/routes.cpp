@@ -101,10 +101,10 @@ struct AbsentRoute {
 
 // Routes of the API that Quoll does not have yet: 501, rather than the 404 that a client would misread.
 constexpr AbsentRoute kAbsentRoutes[] = {
-    {"POST", "/session"},    {"PUT", "/volumes/{name}"},   {"GET", "/plugins"},      {"GET", "/swarm"},
-    {"POST", "/swarm/init"}, {"POST", "/swarm/join"},      {"POST", "/swarm/leave"}, {"GET", "/nodes"},
-    {"GET", "/services"},    {"POST", "/services/create"}, {"GET", "/tasks"},        {"GET", "/secrets"},
-    {"GET", "/configs"},
+    {"POST", "/session"}, {"POST", "/grpc"},       {"PUT", "/volumes/{name}"},   {"GET", "/plugins"},
+    {"GET", "/swarm"},    {"POST", "/swarm/init"}, {"POST", "/swarm/join"},      {"POST", "/swarm/leave"},
+    {"GET", "/nodes"},    {"GET", "/services"},    {"POST", "/services/create"}, {"GET", "/tasks"},
+    {"GET", "/secrets"},  {"GET", "/configs"},
 };
 
 }  // namespace

@@ -227,7 +227,8 @@ def test_what_is_not_there_is_page_not_found(daemon, method, path):
 
 
 @pytest.mark.parametrize("method, path", [
-    ("GET", "/swarm"), ("POST", "/v1.41/swarm/init"), ("GET", "/services"), ("POST", "/services/create"), ("GET", "/plugins")])
+    ("GET", "/swarm"), ("POST", "/v1.41/swarm/init"), ("GET", "/services"), ("POST", "/services/create"), ("GET", "/plugins"),
+    ("POST", "/session"), ("POST", "/grpc")])
 def test_what_is_out_of_scope_is_501_and_says_so(daemon, method, path):
     answer = daemon.http.request(method, path).expect(501)
     assert re.fullmatch(rf"{method} /.* is not supported yet", answer.json()["message"])
