@@ -287,7 +287,7 @@ TEST_F(LeaksTest, a_task_whose_client_has_left_is_overdue_unless_its_route_runs_
   spawn("there", labelled(&there, &event_, false));
   EXPECT_THAT(verdicts({}), ElementsAre("gone: overdue"));
   EXPECT_THAT(verdicts({.grace = std::chrono::minutes(1)}), IsEmpty());
-  EXPECT_THAT(report({}).leaks[0].reason, HasSubstr("the client of its request left 20."));
+  EXPECT_THAT(report({}).leaks[0].reason, testing::ContainsRegex("the client of its request left 2[0-9][.]"));
   event_.set();
   test_.poll();
 }
@@ -300,7 +300,7 @@ TEST_F(LeaksTest, a_cancelled_task_that_waits_for_a_blocking_call_is_overdue) {
   test_.poll();
   EXPECT_THAT(verdicts(), ElementsAre("call: overdue"));
   EXPECT_THAT(report().leaks[0].reason,
-              testing::MatchesRegex("it was cancelled .deadline. 0.* s ago, and it has not ended: it waits for a "
+              testing::MatchesRegex("it was cancelled .deadline. [0-9.]+ s ago, and it has not ended: it waits for a "
                                     "blocking call, which cannot be cut short"));
   EXPECT_THAT(verdicts({}), IsEmpty());
   stop = true;

@@ -1,5 +1,6 @@
 #include "debug/native_stack.hpp"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -8,6 +9,8 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdlib>
+#include <cstring>
+#include <fstream>
 #include <string>
 #include <thread>
 #include <vector>
@@ -91,20 +94,31 @@ static int compare_and_unwind(const void* a, const void* b, void* stack) {
   asm volatile("" ::: "memory");
 }
 
+// What earlier calls have left below looks like callers to a search.
+[[clang::noinline, maybe_unused]] static void clear_the_stack_below() {
+  char room[64 * 1024];
+  ::explicit_bzero(room, sizeof room);
+}
+
 // ThreadSanitizer puts frames of its own, without frame pointers, between a library and its caller, and hands signals
 // on later than they are sent: there the stacks are not those of the program as it runs without it.
 #if !__has_feature(thread_sanitizer)
 TEST(native_stack, goes_on_behind_a_library_without_frame_pointers) {
   NativeStack stack;
+  clear_the_stack_below();
   sort_with_callback(stack);
   const std::vector<std::string> names = names_of(stack);
   EXPECT_TRUE(in_order(names, {"compare_and_unwind", "sort_with_callback", "TestBody"})) << joined(names);
 }
 #endif
 
+// Of a busy machine: no more than a bound.
+constexpr auto kPatience = 30s;
+
 struct Spinner {
   std::atomic<pid_t> thread_id{0};
   std::atomic<bool> stop{false};
+  int wake[2] = {-1, -1};  // what ends the sleep
   std::thread thread;
 
   [[clang::noinline]] void spin_for_the_test() {
@@ -113,15 +127,29 @@ struct Spinner {
   }
   [[clang::noinline]] void sleep_for_the_test() {
     thread_id = ::gettid();
-    while (!stop.load()) ::usleep(20'000);
+    char byte = 0;
+    while (!stop.load()) {
+      if (::read(wake[0], &byte, 1) == 1) return;
+    }
   }
   void start(void (Spinner::*body)()) {
     thread = std::thread(body, this);
     while (thread_id == 0) std::this_thread::yield();
   }
+  // Once it sleeps, it does so until the end.
+  void wait_until_asleep() const {
+    const std::string path = "/proc/self/task/" + std::to_string(thread_id) + "/stat";
+    for (std::string text; !text.ends_with('S'); std::this_thread::yield()) {
+      std::getline(std::ifstream(path), text);
+      text.resize(text.rfind(')') + 3);  // the state stands behind the name
+    }
+  }
+  Spinner() { EXPECT_EQ(::pipe2(wake, O_CLOEXEC), 0); }
   ~Spinner() {
     stop = true;
+    EXPECT_EQ(::write(wake[1], "", 1), 1);
     thread.join();
+    for (const int end : wake) ::close(end);
   }
 };
 
@@ -129,7 +157,7 @@ struct Spinner {
 TEST(native_stack, another_threads_stack_while_it_spins) {
   Spinner spinner;
   spinner.start(&Spinner::spin_for_the_test);
-  const std::optional<NativeStack> stack = stack_of_thread(spinner.thread_id, 2s);
+  const std::optional<NativeStack> stack = stack_of_thread(spinner.thread_id, kPatience);
   ASSERT_TRUE(stack);
   EXPECT_TRUE(in_order(names_of(*stack), {"Spinner::spin_for_the_test"})) << joined(names_of(*stack));
 }
@@ -137,8 +165,8 @@ TEST(native_stack, another_threads_stack_while_it_spins) {
 TEST(native_stack, another_threads_stack_while_it_sleeps_in_a_system_call) {
   Spinner spinner;
   spinner.start(&Spinner::sleep_for_the_test);
-  std::this_thread::sleep_for(5ms);
-  const std::optional<NativeStack> stack = stack_of_thread(spinner.thread_id, 2s);
+  spinner.wait_until_asleep();
+  const std::optional<NativeStack> stack = stack_of_thread(spinner.thread_id, kPatience);
   ASSERT_TRUE(stack);
   EXPECT_TRUE(in_order(names_of(*stack), {"Spinner::sleep_for_the_test"})) << joined(names_of(*stack));
 }
@@ -163,7 +191,7 @@ TEST(native_stack, a_thread_that_does_not_exist_or_takes_no_signals_gives_nothin
   stop = true;
   thread.join();
   // The next question is not disturbed by what came of the last.
-  EXPECT_TRUE(stack_of_thread(::gettid(), 1s));
+  EXPECT_TRUE(stack_of_thread(::gettid(), kPatience));
 }
 
 TEST(native_stack, threads_that_ask_at_once_take_turns) {
@@ -174,7 +202,7 @@ TEST(native_stack, threads_that_ask_at_once_take_turns) {
   for (int i = 0; i < 4; ++i) {
     askers.emplace_back([&] {
       for (int turn = 0; turn < 25; ++turn) {
-        const auto stack = stack_of_thread(spinner.thread_id, 5s);
+        const auto stack = stack_of_thread(spinner.thread_id, kPatience);
         if (stack && stack->depth > 0) ++good;
       }
     });

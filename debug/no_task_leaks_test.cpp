@@ -61,7 +61,7 @@ TEST_F(NoTaskLeaksTest, what_is_left_is_given_with_its_stack) {
 }
 
 TEST_F(NoTaskLeaksTest, what_ends_in_time_is_waited_for) {
-  LeftTasks left;
+  LeftTasks left({.patience = std::chrono::minutes(1)});
   spawn(scope_, "soon", end_soon());
   EXPECT_EQ(left.wait(), "");
 }

@@ -4,7 +4,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <future>
 #include <regex>
+#include <thread>
 
 #include "debug/wait_profile.hpp"
 #include "task/event.hpp"
@@ -104,11 +106,13 @@ TEST_F(ProfilesTest, a_delta_has_what_came_in_that_time_only) {
 }
 
 TEST_F(ProfilesTest, threadcreate_counts_every_thread) {
-  std::thread extra([] { std::this_thread::sleep_for(50ms); });
+  std::promise<void> counted;
+  std::thread extra([&counted] { counted.get_future().wait(); });
   const CumulativeProfile& profile = *find_cumulative_profile("threadcreate");
   EXPECT_GE(profile.collect(test_.runtime()).total(0), 2);
   EXPECT_TRUE(
       std::regex_search(profile.text(test_.runtime()), std::regex("^threadcreate profile: total \\d+\n\\d+ @ 0x")));
+  counted.set_value();
   extra.join();
 }
 

@@ -7,6 +7,7 @@
 #include <set>
 #include <string>
 
+#include "task/clock.hpp"
 #include "task/error.hpp"
 #include "task/event.hpp"
 #include "task/testing.hpp"
@@ -41,22 +42,32 @@ Task<void> spawn_later(task::Scope& scope) {
 
 Task<void> wait_for(task::Event& event) { co_await event.wait(); }
 
-Task<void> trace_beside(task::TestRuntime* test, std::string* out) {
+// The trace of a window in which one task waits, one spawns another, and that one sleeps twice.
+std::string trace_of_a_window() {
+  task::ManualClock clock;
+  task::TestRuntime test(clock);
+  std::string text;
   task::Event never;
-  task::Scope scope("test.scope");
-  scope.spawn("waiter", wait_for(never));
-  co_await task::yield();
   task::Scope late("test.late");
-  scope.spawn("spawner", spawn_later(late));
-  co_await trace_for(&test->runtime(), 60ms, out);
+  task::Scope scope("test.scope");
+  test.spawn(scope, "waiter", wait_for(never));
+  test.poll();
+  test.spawn(scope, "spawner", spawn_later(late));
+  test.spawn(scope, "trace", trace_for(&test.runtime(), 60ms, &text));
+  test.poll();
+  for (const std::chrono::nanoseconds time : {5ms, 10ms, 10ms, 35ms}) {
+    clock.set(clock.now_ns() + time.count());
+    test.worker().fire_due_timers();
+    test.poll();
+  }
+  while (scope.size() > 1) test.worker().run_one_for(30s);
   never.set();
-  co_await scope.join();
+  test.poll();
+  return text;
 }
 
 TEST(task_trace, slices_waits_starts_and_ends_of_a_window) {
-  task::TestRuntime test;
-  std::string text;
-  test.run(trace_beside(&test, &text));
+  const std::string text = trace_of_a_window();
   const nlohmann::json trace = nlohmann::json::parse(text);
   ASSERT_TRUE(trace.at("traceEvents").is_array());
   EXPECT_EQ(trace.at("otherData").at("dropped_slices"), 0);
@@ -98,7 +109,7 @@ TEST(task_trace, one_at_a_time_and_free_again_wherever_it_is_cancelled) {
         EXPECT_FALSE(again.empty());
       });
   task::Scope scope("test.scope");
-  test.spawn(scope, "trace", trace_for(&test.runtime(), 20ms, &text));
+  test.spawn(scope, "trace", trace_for(&test.runtime(), std::chrono::hours(1), &text));
   test.poll();
   std::string other;
   try {
@@ -107,6 +118,7 @@ TEST(task_trace, one_at_a_time_and_free_again_wherever_it_is_cancelled) {
   } catch (const Error& error) {
     EXPECT_EQ(error.message(), "tracing is already enabled");
   }
+  scope.cancel(task::CancelReason::kUser);
   while (scope.size() > 0) test.worker().run_one_for(1s);
 }
 

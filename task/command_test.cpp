@@ -50,10 +50,18 @@ TEST_F(CommandTest, one_that_is_not_killable_yet_is_killed_when_it_is) {
 }
 
 TEST_F(CommandTest, one_that_is_never_killable_may_end_by_itself) {
+  int ends[2];
+  ASSERT_EQ(::pipe2(ends, O_CLOEXEC), 0);
+  UniqueFd read(ends[0]), write(ends[1]);
   CommandOptions options;
   options.time_limit = std::chrono::milliseconds(1);
-  options.killable = [] { return false; };
-  EXPECT_THROW(test_.run(run_command({"sleep", "0.1"}, std::move(options))), Error);
+  options.inherited_fds = {{read.get(), 7}};
+  // It is asked after the limit only, and the command ends after it was asked only.
+  options.killable = [&write] {
+    write.reset();
+    return false;
+  };
+  EXPECT_THROW(test_.run(run_command(shell("exec cat <&7"), std::move(options))), Error);
 }
 
 TEST_F(CommandTest, without_input_it_reads_the_end_at_once) {
