@@ -3,8 +3,8 @@
 
     bench/run.py [--quick] [--write] [--only-quoll] [--realtime] [--bin DIR] [CASE...]
 
-CASE is one of: cycle parallel network list ping idle hold hangup latency log burst copy inspect exec attach memory
-tracking dump observed; all if none is given.
+CASE is one of: cycle parallel network list ping idle hold hangup latency log burst copy inspect exec attach memory pull
+load tracking dump observed; all if none is given.
 --quick takes small sizes, to see that it works; --write writes docs/BENCHMARKS.md; --bin is where the programs are,
 build/release/bin as a rule. --realtime runs the programs of `dump` with real-time priority, so that a timer's stalls
 are their own and not those of whatever else the machine does. Runs as root.
@@ -26,6 +26,7 @@ import engines
 import images
 import report
 import streams
+import watching
 
 ALL = ["cycle", "parallel", "network", "list", "ping", "idle", "hold", "hangup", "latency", "log", "burst", "copy",
        "inspect", "exec", "attach", "memory", "pull", "load", "tracking", "dump", "observed"]
@@ -178,14 +179,14 @@ class Run:
             case = f"dump-{count}"
             self.wanted.append(case)
             ours = [self.bench.program("dump_target")]
-            self.keep(case, "quoll", lambda: cases.dumps(ours, count, self.bench.size(21, 2)))
+            self.keep(case, "quoll", lambda: watching.dumps(ours, count, self.bench.size(21, 2)))
             if self.only_quoll:
                 continue
             if not os.path.exists(peer):
                 source = os.path.join(engines.TREE, "bench/dump_target.go")
                 environment = os.environ | {"GOCACHE": self.bench.work + "/go-cache", "GO111MODULE": "off"}
                 subprocess.run(["go", "build", "-o", peer, source], env=environment, check=True)
-            self.keep(case, "go", lambda: cases.dumps([peer], count, 1))
+            self.keep(case, "go", lambda: watching.dumps([peer], count, 1))
         if self.realtime:
             os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
 
@@ -198,10 +199,10 @@ class Run:
         plain = engines.Quoll(base, bench.binaries, name="quoll-unsampled", arguments=["--heap-sample-bytes", "0"])
 
         def load(engine, path):
-            return cases.cpu_per_request(bench, engine, path, engines.cpu_seconds)
+            return watching.cpu_per_request(bench, engine, path, engines.cpu_seconds)
 
         def beside(page, path):
-            with cases.Repeated(sampled, page):
+            with watching.Repeated(sampled, page):
                 return load(sampled, path)
 
         def restart():
@@ -215,18 +216,18 @@ class Run:
                 engine.start()
             for name, path in (("ping", "/_ping"), ("list", "/v1.41/containers/json")):
                 self.keep("observed", f"heap-{name}",
-                          lambda path=path: cases.cost_of(rounds, lambda: load(sampled, path), lambda: load(plain, path), restart))
+                          lambda path=path: watching.cost_of(rounds, lambda: load(sampled, path), lambda: load(plain, path), restart))
                 self.keep("observed", f"cpu-{name}",
-                          lambda path=path: cases.cost_of(rounds, lambda: beside("/debug/pprof/profile?seconds=30", path),
-                                                          lambda: load(sampled, path)))
+                          lambda path=path: watching.cost_of(rounds, lambda: beside("/debug/pprof/profile?seconds=30", path),
+                                                             lambda: load(sampled, path)))
             sampled.load_image(bench.image)
             writer = cases.Writer(bench, sampled, "stamp", 1_000_000, 3000)
             crowd = [subprocess.Popen(["curl", "-sNo", "/dev/null", "--unix-socket", sampled.socket,
                                        "http://x" + cases.FOLLOW.format(writer.container)]) for _ in range(20)]
             try:
                 writer.go()
-                self.keep("observed", "dumps", lambda: cases.cost_of(rounds, lambda: beside("/debug/goroutine", "/_ping"),
-                                                                     lambda: load(sampled, "/_ping")))
+                self.keep("observed", "dumps", lambda: watching.cost_of(rounds, lambda: beside("/debug/goroutine", "/_ping"),
+                                                                        lambda: load(sampled, "/_ping")))
             finally:
                 for follower in crowd:
                     follower.kill()
