@@ -1,4 +1,4 @@
-"""The daemon itself: one on a root, killed at any moment and started again, stopped, configured, on a full disk."""
+"""The daemon itself: one on a root, killed at any moment and started again, stopped, its sockets and signals."""
 
 import concurrent.futures
 import glob
@@ -6,10 +6,8 @@ import http.client
 import json
 import os
 import random
-import re
 import signal
 import socket
-import stat
 import subprocess
 import threading
 import time
@@ -19,9 +17,7 @@ import pytest
 
 import containers
 import leftovers
-from builds import build, context, nothing_goes_on, stored
-from daemon import QUOLLD, free_port
-from http_client import HttpClient
+from daemon import QUOLLD
 from waiting import eventually
 
 
@@ -247,83 +243,6 @@ def test_an_interrupt_ends_it_as_sigterm_does(make_daemon):
     daemon.process = None
 
 
-# -- configuration --
-
-
-@pytest.mark.parametrize("arguments, words", [
-    (["--no-such-flag"], "no-such-flag"), (["stray"], "stray"), (["--log-level", "loud"], "loud"),
-    (["--host", "ftp://x"], "neither unix:// nor tcp://"), (["--host", "tcp://127.0.0.1"], "no port"),
-    (["--host", "tcp://127.0.0.1:70000"], "not a port"), (["--host", "unix://relative"], "must be absolute"),
-    (["--host", "tcp://0.0.0.0:0"], "loopback only"), (["--host", "tcp://[::]:0"], "loopback only"),
-    (["--host", "tcp://192.0.2.1:2375"], "loopback only"), (["--debug-host", "tcp://0.0.0.0:0"], "loopback only"),
-    (["--root", "relative"], "must be absolute"), (["--config", "/no/such/file"], "/no/such/file"),
-    (["--runtime", "no-such-runtime"], "no-such-runtime is not installed"), (["--group", "no-such-group"], "no such group"),
-    (["--workers", "many"], "workers"), (["--host", "unix:///" + "x" * 200], "x" * 100)])
-def test_bad_flags_are_refused_in_words(tmp_path, arguments, words):
-    done = quolld(tmp_path, *arguments)
-    assert done.returncode not in (0, -signal.SIGSEGV, -signal.SIGABRT), done
-    assert words in done.stderr, done.stderr
-
-
-@pytest.mark.parametrize("config, words", [
-    ({"log-level": "debug"}, "specified both as a flag and in the configuration file: log-level"),
-    ({"hosts": ["unix:///tmp/x.sock"]}, "specified both as a flag and in the configuration file: hosts"),
-    ({"no-such-key": 1}, "no-such-key"), ({"live-restore": "yes"}, "live-restore"), ({"hosts": "unix:///x"}, "hosts"),
-    ({"shutdown-timeout": "x"}, "shutdown-timeout"), ([], "not a JSON object")])
-def test_a_bad_daemon_json_is_refused_in_words(tmp_path, config, words):
-    (tmp_path / "daemon.json").write_text(json.dumps(config))
-    host = f"unix://{tmp_path}/s" if config == {"hosts": ["unix:///tmp/x.sock"]} else None
-    done = quolld(tmp_path, "--config", str(tmp_path / "daemon.json"), "--log-level", "info", *(["--host", host] if host else []))
-    assert done.returncode == 1
-    assert words in done.stderr, done.stderr
-
-
-def test_the_short_and_the_other_names_of_a_flag_conflict_with_the_file_too(tmp_path):
-    for flags, key, value in ((["-l", "info"], "log-level", "debug"), (["--data-root", "/tmp/x"], "data-root", "/tmp/y"),
-                              (["-H", "unix:///tmp/x.sock"], "hosts", ["unix:///tmp/y.sock"]),
-                              (["--no-live-restore"], "live-restore", True)):
-        (tmp_path / "daemon.json").write_text(json.dumps({key: value}))
-        done = quolld(tmp_path, "--config", str(tmp_path / "daemon.json"), *flags)
-        assert done.returncode == 1 and f"specified both as a flag and in the configuration file: {key}" in done.stderr
-
-
-def test_daemon_json_is_obeyed(make_daemon, tmp_path):
-    port = free_port()
-    daemon = make_daemon(config={"live-restore": False, "debug-host": f"tcp://127.0.0.1:{port}", "workers": 1})
-    assert daemon.docker("info", "-f", "{{.LiveRestoreEnabled}}").stdout == "false\n"
-    answer = HttpClient(("127.0.0.1", port)).get("/debug/goroutine").expect(200)
-    assert answer.text.startswith("goroutine ")
-    HttpClient(("127.0.0.1", port)).get("/containers/json").expect(404)  # the debug listener has nothing else
-
-
-def test_help_and_version(tmp_path):
-    shown = quolld(tmp_path, "--help")
-    assert shown.returncode == 0
-    for flag in ("--root", "--exec-root", "--host", "--pidfile", "--log-level", "--runtime", "--debug-host", "--config"):
-        assert flag in shown.stdout
-    assert re.match(r"quolld \d+\.\d+", quolld(tmp_path, "--version").stdout)
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_the_unix_socket_is_for_its_owner_and_group_only(make_daemon):
-    daemon = make_daemon(image=False, arguments=["--group", "daemon"])
-    status = os.stat(daemon.socket_path)
-    assert stat.S_IMODE(status.st_mode) == 0o660 and status.st_gid == 1
-
-
-@pytest.mark.parametrize("runtime", ["runc", "crun"])
-def test_either_runtime_can_be_chosen(make_daemon, runtime):
-    # crun refuses a host with both kinds of cgroups, so its daemon does not see the second kind.
-    hide = "if mountpoint -q /sys/fs/cgroup/unified; then umount /sys/fs/cgroup/unified; fi; exec \"$@\""
-    wrapper = ["unshare", "--mount", "sh", "-ec", hide, "sh"] if runtime == "crun" else []
-    daemon = make_daemon(arguments=["--runtime", runtime], wrapper=wrapper)
-    assert daemon.docker("info", "-f", "{{.DefaultRuntime}}").stdout == f"{runtime}\n"
-    assert containers.logs(daemon, containers.finished(daemon, "echo works")) == b"works\n"
-    container = containers.run(daemon, containers.SILENT, "--memory", "64m")
-    daemon.docker("stop", "-t", "0", container)
-    assert containers.state(daemon, container)["ExitCode"] == 137
-
-
 # -- sockets and signals --
 
 
@@ -396,92 +315,3 @@ def test_sigusr1_dumps_into_the_log_and_a_file(make_daemon):
     inside = log.split("=== BEGIN goroutine stack dump ===")[1].split("=== END goroutine stack dump ===")[0]
     assert "logs_container(...)" in inside
     assert daemon.http.get("/_ping").status == 200
-
-
-# -- a full disk --
-
-
-@pytest.fixture
-def small_disk(tmp_path):
-    """A file system of its own with little room; unmounted when the daemon on it has ended."""
-    path = tmp_path / "disk"
-    path.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", path], check=True)
-    yield path
-    subprocess.run(["umount", "--lazy", path], check=True)
-
-
-@pytest.fixture
-def on_small_disk(small_disk, make_daemon, busybox_tar):
-    """(daemon, fill): its root on the small disk; fill() takes what is left, and gives the file to remove."""
-    daemon = make_daemon(image=False, start=False)
-    daemon.root = str(small_disk)
-    daemon.start()
-    daemon.load_image(busybox_tar)
-    filler = small_disk / "filler"
-
-    def fill():
-        with open(filler, "ab", buffering=0) as file, pytest.raises(OSError, match="No space left"):
-            while True:
-                file.write(b"\0" * 4096)
-        return filler
-
-    return daemon, fill
-
-
-def test_a_full_disk_fails_a_build_and_leaves_nothing_of_it(on_small_disk):
-    daemon, fill = on_small_disk
-    before = stored(daemon)
-    filler = fill()
-    for dockerfile, files in (("FROM busybox\n", {"big": os.urandom(1 << 20)}), ("FROM busybox\nRUN true\n", {})):
-        answer = daemon.http.post("/build", body=context(dockerfile, files))
-        assert re.search("No space left on device|disk is full", answer.text), answer
-        assert nothing_goes_on(daemon) and stored(daemon) == before
-    filler.unlink()
-    # A step that fills it takes nothing but itself away.
-    built = build(daemon, "FROM busybox\nRUN cat /dev/zero > /zeros\n", forcerm="1")
-    assert built.error["code"] == 1 and "No space left on device" in built.text
-    assert nothing_goes_on(daemon) and stored(daemon) == before
-    build(daemon, "FROM busybox\nRUN true\n").succeeded()
-
-
-def test_a_full_disk_fails_what_needs_room_and_nothing_else(on_small_disk, busybox_tar):
-    daemon, fill = on_small_disk
-    running = containers.run(daemon, containers.SILENT, name="running")
-    ended = containers.finished(daemon, "echo kept", name="ended")
-    filler = fill()
-    for _ in range(2):
-        created = daemon.http.post("/containers/create?name=new", json={"Image": "busybox", "Cmd": ["true"]}).expect(500)
-        assert re.search("No space left on device|disk is full", created.json()["message"]), created
-        loaded = daemon.docker("load", "-i", str(busybox_tar), check=False)
-        assert loaded.returncode == 1 and "No space left on device" in loaded.stderr, loaded.stderr
-    # Nothing half made is left, and what there was is answered for.
-    assert set(daemon.container_ids()) == {running, ended} == set(os.listdir(f"{daemon.root}/containers"))
-    assert containers.state(daemon, running)["Running"] and containers.logs(daemon, ended) == b"kept\n"
-    assert daemon.http.get("/debug/goroutine").status == 200
-    daemon.docker("stop", "-t", "0", "running")
-    assert containers.state(daemon, running)["ExitCode"] == 137
-    filler.unlink()
-    daemon.docker("rm", "ended")
-    assert containers.logs(daemon, containers.finished(daemon, "echo room again", name="new")) == b"room again\n"
-    daemon.load_image(busybox_tar)
-    daemon.docker("start", "running")
-
-
-def test_what_ends_on_a_full_disk_has_its_exit_status_after_a_kill(on_small_disk, tmp_path):
-    daemon, fill = on_small_disk
-    gate = tmp_path / "gate"
-    gate.mkdir()
-    container = containers.run(daemon, f"{containers.GATE}; exit 33", "-v", f"{gate}:/gate")
-    removed = containers.run(daemon, f"{containers.GATE}; exit 34", "-v", f"{gate}:/gate", "--rm")
-    filler = fill()
-    (gate / "go").touch()
-    assert containers.wait(daemon, container) == 33
-    eventually(lambda: removed not in daemon.container_ids() or not containers.state(daemon, removed)["Running"])
-    daemon.kill9()
-    filler.unlink()
-    daemon.start()
-    eventually(lambda: daemon.container_ids() == [container], what="the removal of the --rm container")
-    assert (containers.state(daemon, container)["Status"], containers.state(daemon, container)["ExitCode"]) == ("exited", 33)
-    daemon.docker("start", container)
-    assert containers.wait(daemon, container) == 33

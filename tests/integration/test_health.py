@@ -1,7 +1,6 @@
 """Health checks: their results, events, what lists say of them, and that nothing of them is left."""
 
 import json
-import os
 import shutil
 import time
 import urllib.parse

@@ -12,7 +12,7 @@ import pytest
 
 import oci
 from hostile_registry import Gate, HostileRegistry, PIECE
-from test_daemon import small_disk  # noqa: F401 (a fixture)
+from test_full_disk import small_disk  # noqa: F401 (a fixture)
 from test_images import stored
 from test_registry import blobs, credentials, leftovers, lines_of, load
 from waiting import eventually
