@@ -5,22 +5,10 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 
 import cases
-
-
-def peak_while(command, pids, resident_kb, env):
-    """Runs a command; its seconds, and the most that the processes had resident meanwhile, in KB."""
-    begin = time.monotonic()
-    peak = 0
-    with subprocess.Popen(command, env=env) as process:
-        while process.poll() is None:
-            peak = max(peak, resident_kb(pids))
-            time.sleep(0.05)
-        if process.returncode != 0:
-            raise RuntimeError(f"{' '.join(command)}: exit status {process.returncode}")
-    return time.monotonic() - begin, peak
+import engines
+from images import Peak, seconds
 
 
 class Peer:
@@ -42,47 +30,49 @@ class Peer:
         self.process.stdout.close()
 
 
-def copying(bench, engine, resident_kb):
+def copying(bench, engine):
     """Each round makes every file anew: cp's, the container's, and the one that is copied out of it."""
     megabytes = bench.size(1024, 64)
     work = tempfile.mkdtemp(dir=engine.work, prefix="copy-")  # where the containers are, too
-    big, tar, copy = (os.path.join(work, name) for name in ("big", "big.tar", "copy"))
+    big, tar, there = (os.path.join(work, name) for name in ("big", "big.tar", "there"))
+    copy = os.path.join(there, "big")
+    os.mkdir(there)
     with open(big, "wb") as file:
         for _ in range(megabytes):
             file.write(b"x" * (1 << 20))
     subprocess.run(["tar", "-C", work, "-cf", tar, "big"], check=True)
     os.sync()
     container = engine.container(["sleep", "100000"])
-    pids = engine.pids()
     rounds = []
 
     def timed(*command, daemon=engine.socket):
         os.sync()  # what the one left to write is not the next one's
-        return peak_while(command, pids, resident_kb, {**os.environ, "DOCKER_HOST": "unix://" + daemon})
+        return seconds(*command, env={**os.environ, "DOCKER_HOST": "unix://" + daemon})
 
     def remove():
         timed("docker", "exec", container, "rm", "/big")
 
     try:
         with Peer(engine.run, megabytes << 20) as peer:
-            before = resident_kb(pids)
+            before = engines.resident_kb(engine.pids())
             for _ in range(bench.size(5, 1)):
-                plain, _ = timed("cp", big, copy)
+                plain = timed("cp", big, there)
                 os.unlink(copy)
-                client_in, _ = timed("docker", "cp", "-q", big, "container:/big", daemon=peer.socket)
-                client_out, _ = timed("docker", "cp", "-q", "container:/big", copy, daemon=peer.socket)
+                client_in = timed("docker", "cp", "-q", big, "container:/", daemon=peer.socket)
+                client_out = timed("docker", "cp", "-q", "container:/big", there, daemon=peer.socket)
                 os.unlink(copy)
-                upload, _ = timed("curl", "-sf", "-T", tar, "--unix-socket", engine.socket,
+                upload = timed("curl", "-sf", "-T", tar, "--unix-socket", engine.socket,
                                   f"http://x/containers/{container}/archive?path=/")
                 remove()
-                inwards, peak_in = timed("docker", "cp", "-q", big, container + ":/big")
-                outwards, peak_out = timed("docker", "cp", "-q", container + ":/big", copy)
+                with Peak(engine) as peak:
+                    inwards = timed("docker", "cp", "-q", big, container + ":/")
+                    outwards = timed("docker", "cp", "-q", container + ":/big", there)
                 os.unlink(copy)
                 remove()
                 rounds.append({"in_of_cp": plain / inwards, "client_in_of_cp": plain / client_in,
                                "out_of_cp": plain / outwards, "client_out_of_cp": plain / client_out,
                                "upload_of_cp": plain / upload,
-                               "more_mb": (max(peak_in, peak_out) - before) / 1024})  # fmt: skip
+                               "more_mb": (peak.kb - before) / 1024})  # fmt: skip
         return cases.median_of(rounds)
     finally:
         engine.remove(container)

@@ -109,7 +109,7 @@ class Run:
         self.keep("latency", engine.name, lambda: cases.latency(bench, engine))
         self.keep("log", engine.name, lambda: cases.write_and_read(bench, engine, engines.cpu_seconds))
         self.keep("burst", engine.name, lambda: cases.burst(bench, engine))
-        self.keep("copy", engine.name, lambda: copies.copying(bench, engine, engines.resident_kb))
+        self.keep("copy", engine.name, lambda: copies.copying(bench, engine))
         self.keep("list", engine.name, lambda: cases.listing(bench, engine))
         self.keep("inspect", engine.name, lambda: cases.inspecting(bench, engine))
         self.keep("attach", engine.name, lambda: streams.attach(bench, engine))
