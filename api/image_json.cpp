@@ -85,7 +85,7 @@ json image_history_json(const std::vector<mgr::Image>& lineage, const std::vecto
   const auto history = image.config.find("history");
   std::size_t layer = 0;
   const auto add = [&](const json& step) {
-    const bool has_layer = !(step.contains("empty_layer") && step["empty_layer"] == true) && layer < layers.size();
+    const bool has_layer = !mgr::is_empty_layer(step) && layer < layers.size();
     list.push_back({{"Id", "<missing>"},
                     {"Created", mgr::rfc3339_seconds(mgr::json_string(step, "created"))},
                     {"CreatedBy", mgr::json_string(step, "created_by")},
@@ -95,9 +95,7 @@ json image_history_json(const std::vector<mgr::Image>& lineage, const std::vecto
     if (has_layer) ++layer;
   };
   if (history != image.config.end() && history->is_array()) {
-    for (const json& step : *history) {
-      if (step.is_object()) add(step);
-    }
+    for (const json& step : *history) add(step);
   }
   while (layer < layers.size()) add(json::object());  // a configuration without a history
   std::reverse(list.begin(), list.end());

@@ -57,7 +57,7 @@ bool BuildRun::restore_step(const json& made_by, const std::stop_token& stop) {
     if (json_string(step, "created_by") != created_by) continue;
     UniqueFd blob;
     ByteSource layer;
-    if (!step.value("empty_layer", false)) {
+    if (!is_empty_layer(step)) {
       const std::vector<LayerRecord> layers = means_.images.layers_of(source.id);
       if (parent.diff_ids.size() >= layers.size()) continue;
       blob = open_file(means_.images.layout().blob(layers[parent.diff_ids.size()].blob), O_RDONLY);

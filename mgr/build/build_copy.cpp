@@ -200,7 +200,7 @@ void BuildRun::look_up(Copy& copy, const std::stop_token& stop) const {
 void BuildRun::perform(const Copy& copy, const std::string& comment, const json& made_by, const std::stop_token& stop) {
   const Stage& stage = stages_.back();
   BuildRoot root(means_.images, stage.image_id);
-  const std::string target = absolute_target(stage.config.value("WorkingDir", ""), copy.target);
+  const std::string target = absolute_target(json_string(stage.config, "WorkingDir"), copy.target);
   CopyOptions options;
   // What comes from an image keeps its owners.
   if (copy.from_context || !copy.chown.empty()) {

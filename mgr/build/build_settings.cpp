@@ -159,7 +159,7 @@ task::Task<void> BuildRun::work_directory(const Instruction& instruction) {
   Stage& stage = stages_.back();
   const std::string wanted = expand(instruction.arguments);
   if (wanted.empty()) refuse("cannot normalize nothing");
-  std::string path = absolute_target(stage.config.value("WorkingDir", ""), wanted);
+  std::string path = absolute_target(json_string(stage.config, "WorkingDir"), wanted);
   if (path.size() > 1 && path.ends_with('/')) path.pop_back();
   stage.config["WorkingDir"] = path;
   const std::string comment = "WORKDIR " + path;

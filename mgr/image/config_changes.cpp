@@ -5,6 +5,7 @@
 #include <map>
 #include <optional>
 
+#include "mgr/image/image.hpp"
 #include "mgr/letter_case.hpp"
 #include "task/error.hpp"
 
@@ -139,7 +140,7 @@ void add_volumes(json& config, std::string_view text) {
 void set_directory(json& config, std::string_view text) {
   std::string path(text);
   if (!path.starts_with('/')) {
-    const std::string before = config.value("WorkingDir", "");
+    const std::string before = json_string(config, "WorkingDir");
     path = (before.empty() ? "/" : before) + (before.ends_with('/') || before.empty() ? "" : "/") + path;
   }
   config["WorkingDir"] = path;

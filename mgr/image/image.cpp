@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "mgr/image/digest.hpp"
+#include "mgr/image/image_config_types.hpp"
 #include "task/error.hpp"
 
 namespace quoll::mgr {
@@ -44,20 +45,6 @@ std::vector<std::string> diff_ids_of(const json& config) {
     diff_ids.push_back(value.get<std::string>());
   }
   return diff_ids;
-}
-
-// Later readers take these for granted.
-void check_types(const json& config) {
-  for (const char* key : {"created", "architecture", "os", "variant", "author"}) {
-    const auto value = config.find(key);
-    if (value != config.end() && !value->is_string() && !value->is_null()) {
-      refuse(std::string("image configuration: ") + key + " is no text");
-    }
-  }
-  const auto inner = config.find("config");
-  if (inner != config.end() && !inner->is_object() && !inner->is_null()) {
-    refuse("image configuration: config is no object");
-  }
 }
 
 }  // namespace
@@ -109,6 +96,11 @@ json parse_untrusted_json(std::string_view text, std::string_view what) {
   }
 }
 
+bool is_empty_layer(const json& step) {
+  const auto value = step.is_object() ? step.find("empty_layer") : step.end();
+  return step.is_object() && value != step.end() && *value == true;
+}
+
 std::string json_string(const json& object, std::string_view key) {
   if (!object.is_object()) return {};
   const auto value = object.find(key);
@@ -119,7 +111,7 @@ Image parse_image_config(std::string_view text) {
   Image image;
   image.config = parse_untrusted_json(text, "image configuration");
   if (!image.config.is_object()) refuse("image configuration is no object");
-  check_types(image.config);
+  check_config_types(image.config);
   image.id = sha256_digest(text);
   image.diff_ids = diff_ids_of(image.config);
   std::string chain;

@@ -44,12 +44,16 @@ struct Image {
 nlohmann::json parse_untrusted_json(std::string_view text, std::string_view what);
 
 // The fields of `Image` that the configuration decides: id, diff_ids, chain_ids, config, created, architecture, os.
+// What it says has Docker's types (see check_config_types()).
 //
 // Errors:   kInvalidArgument when it is no image configuration.
 Image parse_image_config(std::string_view text);
 
 // Seconds since 1970 of "2024-05-01T12:00:00.123Z" or with "+02:00"; 0 for anything else.
 std::int64_t rfc3339_seconds(std::string_view text);
+
+// Whether a step of a configuration's history changed settings alone.
+bool is_empty_layer(const nlohmann::json& step);
 
 // The string at `key`, or "" when there is none or it is none.
 std::string json_string(const nlohmann::json& object, std::string_view key);

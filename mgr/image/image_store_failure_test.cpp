@@ -101,7 +101,7 @@ TEST_F(ImageStoreFailureTest, nonsense_is_refused_with_a_sentence) {
       {docker(good, "[]"), "image configuration is no object"},
       {docker(good, "{}"), "no rootfs"},
       {docker(good, R"({"rootfs":{"type":"layers","diff_ids":["sha256:../../x"]}})"), "invalid diff id"},
-      {docker(good, R"({"rootfs":{"type":"layers","diff_ids":[]},"created":5})"), "created is no text"},
+      {docker(good, R"({"rootfs":{"type":"layers","diff_ids":[]},"created":5})"), "created: expected a string"},
       {docker(good, deep), "nested too deeply"},
       {tar({file("index.json", R"({"manifests":[{"digest":"sha256:../x"}]})")}), "invalid digest"},
       {tar({file("index.json", R"({"manifests":{}})")}), "manifests is no list"},

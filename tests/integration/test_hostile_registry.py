@@ -111,6 +111,23 @@ def test_a_layer_whose_content_is_not_what_the_configuration_says(images, regist
     assert "digest mismatch, the uncompressed content is" in failure_of(images, registry.add("x", "1", image))
 
 
+@pytest.mark.parametrize("changes, sentence", [
+    ({"config": {"Env": "A=b"}}, "config.Env: expected a list of strings"),
+    ({"config": {"WorkingDir": 7}}, "config.WorkingDir: expected a string"),
+    ({"history": [{"created": 5}]}, "history[0].created: expected a string"),
+    ({"rootfs": {"type": "layers", "diff_ids": {}}}, "diff_ids is no list"),
+])
+def test_a_configuration_of_other_types_is_refused_by_pull_and_load(images, registry, changes, sentence):
+    image = image_of()
+    config = json.dumps({**json.loads(image.config), **changes}).encode()
+    image.document["config"] = image.blob(config, image.document["config"]["mediaType"])
+    assert failure_of(images, registry.add("x", "1", image)) == f"image configuration: {sentence}"
+    archive = oci.tar({"config.json": config, "layer.tar": gzip.decompress(image.layers[0]), "manifest.json": json.dumps(
+        [{"Config": "config.json", "Layers": ["layer.tar"], "RepoTags": ["typed:1"]}]).encode()})
+    answer = images.http.post("/images/load", body=archive).expect(400)
+    assert answer.json()["message"] == f"image configuration: {sentence}"
+
+
 def test_a_configuration_of_another_digest(images, registry):
     image = image_of()
     name = registry.add("x", "1", image)
