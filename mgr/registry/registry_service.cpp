@@ -1,12 +1,12 @@
 #include "mgr/registry/registry_service.hpp"
 
-#include <algorithm>
 #include <chrono>
 #include <nlohmann/json.hpp>
 
 #include "mgr/image/image.hpp"
 #include "mgr/registry/blob_download.hpp"
 #include "mgr/registry/registry_error.hpp"
+#include "mgr/registry/tag_list.hpp"
 #include "task/combine.hpp"
 #include "task/error.hpp"
 #include "task/event.hpp"
@@ -18,18 +18,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::size_t kTagListMax = 8 * 1024 * 1024;
-constexpr std::size_t kTagsMax = 100'000;
-constexpr std::size_t kConfigMax = 8 * 1024 * 1024;
 constexpr auto kReportInterval = std::chrono::milliseconds(100);
-
-// The next page of a list: `</v2/x/tags/list?last=b&n=100>; rel="next"`.
-std::optional<RegistryUrl> next_page(const RegistryAnswer& answer) {
-  const std::string_view link = answer.header("Link");
-  const std::size_t end = link.find('>');
-  if (!link.starts_with('<') || end == link.npos || link.find("rel=\"next\"") == link.npos) return std::nullopt;
-  return answer.url().resolve(link.substr(1, end - 1));
-}
 
 task::Task<void> report_until(const task::Event* ended, const Progress* progress, const LineSink* sink) {
   Progress::Cursor cursor;
@@ -71,21 +60,7 @@ task::Task<std::vector<std::string>> RegistryService::tags(Reference reference, 
     try {
       RegistrySession session(hosts_, endpoint, reference.path, "pull",
                               endpoint.mirror ? RegistryCredentials{} : credentials);
-      std::vector<std::string> tags;
-      std::optional<RegistryUrl> page = session.url("tags/list");
-      while (page) {
-        RegistryAnswer answer = co_await session.get(*page);
-        if (answer.status() != 200) throw co_await registry_error(std::move(answer));
-        page = next_page(answer);
-        const json body = parse_untrusted_json(co_await answer.text(kTagListMax), "tags");
-        const auto list = body.is_object() ? body.find("tags") : body.end();
-        if (!body.is_object() || list == body.end() || !list->is_array()) break;
-        for (const json& tag : *list) {
-          if (tag.is_string() && tags.size() < kTagsMax) tags.push_back(tag.get<std::string>());
-        }
-        if (list->empty()) break;
-      }
-      co_return tags;
+      co_return co_await list_tags(session, reference);
     } catch (const Error& error) {
       failure = error;
       if (!endpoint.mirror && error.error_class() != ErrorClass::kUnavailable) break;
@@ -135,7 +110,8 @@ task::Task<DistributionFacts> RegistryService::inspect(Reference reference, Regi
     if (each.platform) facts.platforms.push_back(*each.platform);
   }
   if (!found.manifest.is_index) {
-    const std::string text = co_await download_small_blob(*found.session, found.manifest.config, kConfigMax);
+    const std::string text =
+        co_await download_small_blob(*found.session, found.manifest.config, static_cast<std::int64_t>(kMetadataMax));
     const json config = parse_untrusted_json(text, "image configuration");
     facts.platforms.push_back(
         {json_string(config, "os"), json_string(config, "architecture"), json_string(config, "variant")});

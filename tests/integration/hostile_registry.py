@@ -2,6 +2,7 @@
 
     registry.add("repo", "tag", image)
     registry.on_blob[digest] = function(handler, data)     # answers in place of the registry
+    registry.on_tags = function(handler)                   # the same for a repository's list of tags
 
 It knows ranges, and bearer tokens where `token` is set. `requests` has (method, path, headers) of all that came.
 Pushes are taken where `on_upload` is set: a function(handler) that reads the body of a PATCH, or does not.
@@ -24,6 +25,7 @@ class HostileRegistry:
         self.blobs = {}
         self.manifests = {}  # (repository, tag or digest) -> (media type, bytes)
         self.on_blob = {}
+        self.on_tags = None
         self.on_upload = None
         self.requests = []
         self.token = None  # (user, password): asks for a bearer token, which these get
@@ -106,6 +108,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             if not found:
                 return self.answer(404, b'{"errors":[{"code":"MANIFEST_UNKNOWN","message":"manifest unknown"}]}')
             return self.answer(200, found[1], {"Content-Type": found[0], "Docker-Content-Digest": oci.digest(found[1])})
+        if parts[-2:] == ["tags", "list"] and registry.on_tags:
+            return registry.on_tags(self)
         if len(parts) >= 5 and parts[-2] == "blobs" and parts[-1] in registry.blobs:
             data = registry.blobs[parts[-1]]
             if parts[-1] in registry.on_blob:

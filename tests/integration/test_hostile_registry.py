@@ -3,6 +3,7 @@
 import concurrent.futures
 import glob
 import gzip
+import itertools
 import json
 import os
 import tarfile
@@ -205,6 +206,48 @@ def test_manifests_that_are_none(images, registry):
                                   b'{"schemaVersion":2,"manifests":' + b"[" * 2000]):
         registry.add_manifest("x", str(index), "application/json", text)
         images.http.post(path_of(f"{registry.name}/x:{index}")).expect(400, 501)
+
+
+# -- lists of tags --
+
+def tags_answer(names, page):
+    """A page of tags that leads to `page`."""
+    def behave(handler):
+        handler.answer(200, json.dumps({"name": "x", "tags": names}).encode(), {"Link": f'<{page()}>; rel="next"'})
+    return behave
+
+
+@pytest.mark.parametrize("pages, sentence", [
+    (["/v2/x/tags/list"], "/v2/x/tags/list\": the list of tags leads back to this page"),
+    (["/v2/x/tags/list?last=1", "/v2/x/tags/list?last=2"], "/v2/x/tags/list?last=1\": the list of tags leads back to this page"),
+    (None, "/v2/x/tags/list?last=1000\": stopped after 1000 pages of tags"),
+])
+def test_a_list_of_tags_without_an_end(images, registry, pages, sentence):
+    numbers = itertools.count(1)
+    following = itertools.cycle(pages) if pages else (f"/v2/x/tags/list?last={number}" for number in numbers)
+    registry.on_tags = tags_answer(["1"], lambda: next(following))
+    message = images.http.post(f"/images/create?fromImage={registry.name}/x").expect(500).json()["message"]
+    assert message == f'Get "http://{registry.name}{sentence}'
+
+
+def test_a_list_of_tags_that_is_too_large(images, registry):
+    numbers = itertools.count(1)
+    registry.on_tags = tags_answer(["t" * 100] * 40_000, lambda: f"/v2/x/tags/list?last={next(numbers)}")
+    answer = images.http.post(f"/images/create?fromImage={registry.name}/x")
+    assert answer.status >= 400 and "the list of tags is larger than 8388608 bytes" in answer.json()["message"]
+
+
+@pytest.mark.parametrize("tags, sentence", [
+    (["1", "../x"], 'tags: invalid tag "../x"'),
+    (["1", "a@" + oci.digest(b"")], f'tags: invalid tag "a@{oci.digest(b"")}"'),
+    ([7], "tags: a tag is no text"),
+    ("1", "tags: the tags are no list"),
+])
+def test_a_list_of_what_are_no_tags(images, registry, tags, sentence):
+    registry.add("x", "1", image_of())
+    registry.on_tags = lambda handler: handler.answer(200, json.dumps({"tags": tags}).encode())
+    assert images.http.post(f"/images/create?fromImage={registry.name}/x").expect(400).json()["message"] == sentence
+    assert images.http.get("/images/json").expect(200).json() == []
 
 
 # -- what is here already --
