@@ -114,14 +114,6 @@ Descriptor descriptor_of(const json& value) {
   return descriptor;
 }
 
-// 2 is the very platform, 1 the same without a variant said, 0 another.
-int fitness(const Descriptor& descriptor, const Platform& wanted) {
-  if (!descriptor.platform) return 0;
-  if (descriptor.platform->os != wanted.os || descriptor.platform->architecture != wanted.architecture) return 0;
-  if (descriptor.platform->variant == wanted.variant) return 2;
-  return descriptor.platform->variant.empty() || wanted.variant.empty() ? 1 : 0;
-}
-
 class LayoutReader {
  public:
   LayoutReader(const ArchiveSpool& spool, const Platform& platform) : spool_(spool), platform_(platform) {}
@@ -150,8 +142,8 @@ class LayoutReader {
  private:
   const Descriptor& choose(const std::vector<Descriptor>& candidates) const {
     const auto best =
-        std::ranges::max_element(candidates, {}, [&](const auto& each) { return fitness(each, platform_); });
-    if (best == candidates.end() || fitness(*best, platform_) == 0) {
+        std::ranges::max_element(candidates, {}, [&](const auto& each) { return fitness(each.platform, platform_); });
+    if (best == candidates.end() || fitness(best->platform, platform_) == 0) {
       throw Error(ErrorClass::kNotFound,
                   "no matching manifest for " + to_string(platform_) + " in the manifest list entries");
     }

@@ -50,4 +50,9 @@ bool is_of(const Platform& platform, const Platform& wanted) {
          (platform.variant.empty() || wanted.variant.empty() || platform.variant == wanted.variant);
 }
 
+int fitness(const std::optional<Platform>& platform, const Platform& wanted) {
+  if (!platform || !is_of(*platform, wanted)) return 0;
+  return platform->variant == wanted.variant ? 2 : 1;
+}
+
 }  // namespace quoll::mgr

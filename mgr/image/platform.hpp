@@ -1,6 +1,7 @@
 // Platforms, in Go's words.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -25,5 +26,8 @@ Platform host_platform();
 
 // Whether what is of `platform` is what somebody wants. A variant counts only where both tell one.
 bool is_of(const Platform& platform, const Platform& wanted);
+
+// How well an entry of an index fits: 2 is the very platform, 1 one that runs as well, 0 another or none.
+int fitness(const std::optional<Platform>& platform, const Platform& wanted);
 
 }  // namespace quoll::mgr

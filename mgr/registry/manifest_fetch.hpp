@@ -20,13 +20,14 @@ std::string wanted_manifest(const Reference& reference);
 // is no manifest; those of the registry.
 task::Task<Manifest> fetch_manifest(RegistrySession& session, std::string name, std::string expected_digest);
 
-// The manifest that a reference names, from the first endpoint that has it, and the session to go on with.
-//
-// Errors: in Docker's words; kNotFound "manifest for x:y not found: ...", "pull access denied for x, ...".
 struct FoundManifest {
-  std::unique_ptr<RegistrySession> session;
+  std::unique_ptr<RegistrySession> session;  // to go on with
   Manifest manifest;
 };
+
+// The manifest that a reference names, from the first endpoint that has it.
+//
+// Errors: in Docker's words; kNotFound "manifest for x:y not found: ...", "pull access denied for x, ...".
 task::Task<FoundManifest> find_manifest(RegistryHosts& hosts, Reference reference, RegistryCredentials credentials,
                                         std::string actions);
 

@@ -25,9 +25,6 @@ ErrorClass class_of(int status) {
     case 404:
       return ErrorClass::kNotFound;
     case 429:
-    case 502:
-    case 503:
-    case 504:
       return ErrorClass::kUnavailable;
     default:
       return status >= 500 ? ErrorClass::kUnavailable : ErrorClass::kInternal;

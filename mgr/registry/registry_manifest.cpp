@@ -70,14 +70,6 @@ std::string type_of(const json& document, std::string_view content_type) {
   return type;
 }
 
-// 2 is the very platform, 1 one that runs as well, 0 another.
-int fitness(const ContentDescriptor& descriptor, const Platform& wanted) {
-  if (!descriptor.platform) return 0;
-  if (descriptor.platform->os != wanted.os || descriptor.platform->architecture != wanted.architecture) return 0;
-  if (descriptor.platform->variant == wanted.variant) return 2;
-  return descriptor.platform->variant.empty() || wanted.variant.empty() ? 1 : 0;
-}
-
 }  // namespace
 
 std::string accepted_manifests() {
@@ -115,8 +107,9 @@ Manifest parse_manifest(std::string text, std::string_view content_type) {
 }
 
 const ContentDescriptor& choose_platform(const std::vector<ContentDescriptor>& manifests, const Platform& wanted) {
-  const auto best = std::ranges::max_element(manifests, {}, [&](const auto& each) { return fitness(each, wanted); });
-  if (best != manifests.end() && fitness(*best, wanted) > 0) return *best;
+  const auto best =
+      std::ranges::max_element(manifests, {}, [&](const auto& each) { return fitness(each.platform, wanted); });
+  if (best != manifests.end() && fitness(best->platform, wanted) > 0) return *best;
   if (manifests.size() == 1 && !manifests.front().platform) return manifests.front();
   throw Error(ErrorClass::kNotFound, "no matching manifest for " + to_string(wanted) + " in the manifest list entries");
 }
