@@ -141,7 +141,7 @@ std::optional<Config> read_config(int argc, const char* const* argv) {
   app.add_option("--registry-mirror", registry.mirrors, "of Docker Hub, repeated: https://MIRROR")->take_all();
   app.add_option("--registry-certs-dir", registry.certs_dir, "HOST:PORT/*.crt, *.cert and *.key of registries")
       ->capture_default_str();
-  app.add_option("--max-concurrent-downloads", registry.downloads_max, "layers at once, in all pulls")
+  app.add_option("--max-concurrent-downloads", registry.downloads_max, "layers at once from one registry, in all pulls")
       ->capture_default_str();
   app.add_option("--max-concurrent-uploads", registry.uploads_max, "layers at once, in a push")->capture_default_str();
   app.add_option("--registry-stall-timeout", registry.stall_seconds,

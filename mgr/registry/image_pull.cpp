@@ -1,15 +1,14 @@
 #include "mgr/registry/image_pull.hpp"
 
-#include <algorithm>
-#include <map>
-
 #include "mgr/image/digest.hpp"
 #include "mgr/image/durable_file.hpp"
 #include "mgr/image/layer_directory.hpp"
+#include "mgr/image/remove_tree.hpp"
 #include "mgr/image/store_pin.hpp"
 #include "mgr/registry/blob_download.hpp"
 #include "mgr/registry/layer_fetch.hpp"
 #include "mgr/short_id.hpp"
+#include "task/blocking.hpp"
 #include "task/combine.hpp"
 #include "task/error.hpp"
 
@@ -49,6 +48,8 @@ class ImagePull {
   Plan make_plan(const Image& image, const Manifest& manifest);
   task::Task<void> fetch_all(Plan* plan, const Manifest* manifest, RegistrySession* session);
   task::Task<void> fetch_one(LayerRecord* record, ContentDescriptor blob, RegistrySession* session, std::size_t index);
+  task::Task<void> download_in_turn(LayerFetch* layer, RegistrySession* session);
+  task::Task<std::int64_t> size_unpacked(const LayerFetch* layer);
   std::int64_t unpack_stored(const LayerFetch& layer, const std::stop_token& stop);
   std::vector<Reference> references(const std::string& digest) const;
   PulledImage done(std::string id, std::string digest, bool downloaded);
@@ -221,30 +222,37 @@ task::Task<void> ImagePull::fetch_one(LayerRecord* record, ContentDescriptor blo
   layer.blob_file = holdings_->blob_work.path() / std::to_string(index);
   layer.layer_directory = holdings_->layer_work.path() / std::to_string(index);
   layer.plain_bytes_max = means_.plain_bytes_max;
-  const std::string row = layer.row;
-  if (means_.turns.is_taken(layer.blob.digest)) progress_.row(row, "Waiting");
-  const BlobTurns::Turn turn = co_await means_.turns.take(layer.blob.digest);
-  const auto permit = co_await means_.downloads.acquire();
-  // Another pull, or another layer of this image, may have brought it meanwhile.
-  std::optional<std::int64_t> present;
-  bool has_blob = false;
-  co_await task::blocking([&] {
-    present = holdings_->pin.hold_layer(record->chain_id);
-    has_blob = holdings_->pin.hold_blob(record->blob);
-  });
-  layer.unpack = !present;
-  std::int64_t size = 0;
-  if (!has_blob) {
-    size = co_await fetch_layer(*session, holdings_->pin, progress_, std::move(layer));
-  } else if (!present) {
-    size = co_await task::blocking([&](const std::stop_token& stop) { return unpack_stored(layer, stop); });
+  if (!co_await means_.arrivals.bring(record->blob, download_in_turn(&layer, session))) {
+    co_await task::blocking([&] { remove_trees({layer.blob_file, layer.layer_directory}); });
   }
-  record->size = present.value_or(size);
-  progress_.row(row, "Pull complete");
+  record->size = co_await size_unpacked(&layer);
+  progress_.row(layer.row, "Pull complete");
 }
 
-// Of a blob that the store has already.
+// Ends when the store has the blob. Where that comes by this download, it mostly has the layer unpacked as well.
+task::Task<void> ImagePull::download_in_turn(LayerFetch* layer, RegistrySession* session) {
+  const std::string registry = session->endpoint().base.text();
+  const std::string& blob = layer->blob.digest;
+  if (means_.downloads.is_taken(registry, blob)) progress_.row(layer->row, "Waiting");
+  const LayerTurns::Turn turn = co_await means_.downloads.take(registry, blob);
+  // Another pull, or another layer of this image, may have brought it meanwhile.
+  const bool is_here = co_await task::blocking([&] {
+    layer->unpack = !holdings_->pin.hold_layer(layer->chain_id);
+    return holdings_->pin.hold_blob(blob);
+  });
+  if (!is_here) co_await fetch_layer(*session, holdings_->pin, progress_, *layer);
+}
+
+// Of a layer whose blob the store has: unpacked now, where it is not yet.
+task::Task<std::int64_t> ImagePull::size_unpacked(const LayerFetch* layer) {
+  const auto size = co_await task::blocking([&] { return holdings_->pin.hold_layer(layer->chain_id); });
+  if (size) co_return *size;
+  const LayerTurns::Turn turn = co_await means_.unpacks.take("", layer->chain_id);
+  co_return co_await task::blocking([&](const std::stop_token& stop) { return unpack_stored(*layer, stop); });
+}
+
 std::int64_t ImagePull::unpack_stored(const LayerFetch& layer, const std::stop_token& stop) {
+  if (const auto size = holdings_->pin.hold_layer(layer.chain_id)) return *size;
   progress_.row(layer.row, "Extracting");
   const std::filesystem::path blob = means_.store.layout().blob(layer.blob.digest);
   const LayerContent content = unpack_blob(blob, layer.blob.digest, layer.layer_directory, stop, layer.plain_bytes_max);

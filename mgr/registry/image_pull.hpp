@@ -7,13 +7,12 @@
 
 #include "mgr/image/image_store.hpp"
 #include "mgr/image/reference.hpp"
-#include "mgr/registry/blob_turns.hpp"
+#include "mgr/registry/blob_arrivals.hpp"
+#include "mgr/registry/layer_turns.hpp"
 #include "mgr/registry/manifest_fetch.hpp"
 #include "mgr/registry/progress.hpp"
 #include "mgr/registry/registry_auth.hpp"
 #include "mgr/registry/registry_hosts.hpp"
-#include "task/blocking.hpp"
-#include "task/mutex.hpp"
 #include "task/task.hpp"
 
 namespace quoll::mgr {
@@ -30,8 +29,9 @@ struct PullRequest {
 struct PullMeans {
   RegistryHosts& hosts;
   ImageStore& store;
-  task::Semaphore& downloads;  // layers at once
-  BlobTurns& turns;
+  LayerTurns& downloads;  // by registry and blob
+  LayerTurns& unpacks;    // of blobs that the store has, by chain id
+  BlobArrivals& arrivals;
   std::int64_t plain_bytes_max;  // of one uncompressed layer
 };
 
@@ -42,7 +42,8 @@ struct PulledImage {
 
 // Layers come side by side, and each goes into the store when it is complete, held by a pin until the image is made.
 //
-// A layer that another pull is fetching is waited for, and fetched after all where that one fails or is cancelled.
+// A layer that another pull fetches from the same registry is waited for, and fetched after all where that one fails or
+// is cancelled. From another registry it is fetched side by side, and whoever has it first ends the others.
 //
 // Cancel: nothing of it remains, but for layers that another pull shares.
 // Errors: those of Docker's pull. kNotFound "manifest for x:y not found: ...", "pull access denied for x, ...".

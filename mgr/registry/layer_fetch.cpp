@@ -123,7 +123,7 @@ task::Task<Unpacked> unpack_beside(Work* work) {
 
 }  // namespace
 
-task::Task<std::int64_t> fetch_layer(RegistrySession& session, StorePin& pin, Progress& progress, LayerFetch layer) {
+task::Task<void> fetch_layer(RegistrySession& session, StorePin& pin, Progress& progress, LayerFetch layer) {
   Work work(layer, progress);
   work.file = co_await task::blocking([&] { return open_file(layer.blob_file, O_WRONLY | O_CREAT | O_EXCL); });
   const auto [downloaded, unpacked] = co_await task::when_all(download(&session, &work), unpack_beside(&work));
@@ -132,7 +132,6 @@ task::Task<std::int64_t> fetch_layer(RegistrySession& session, StorePin& pin, Pr
     pin.put_blob(layer.blob.digest, layer.blob_file);
     if (layer.unpack) pin.put_layer(layer.chain_id, layer.diff_id, unpacked.content.size, layer.layer_directory);
   });
-  co_return unpacked.content.size;
 }
 
 }  // namespace quoll::mgr

@@ -27,12 +27,11 @@ struct LayerFetch {
 };
 
 // A thread decompresses and unpacks what the task downloads and digests; a pipe of a megabyte is
-// between them. Blob and layer are put into the store (`pin`) once both digests are right. Returns the layer's size.
+// between them. Blob and layer are put into the store (`pin`) once both digests are right.
 //
 // Cancel: at once; the caller drops `blob_file` and `layer_directory`, as after an error.
 // Errors: as of download_blob(), of unpack_layer(); kInvalidArgument for a wrong digest or diff id. Of a blob that is
-// not
-//         the one asked for, its digest or length is what is reported, whatever else is wrong with it.
-task::Task<std::int64_t> fetch_layer(RegistrySession& session, StorePin& pin, Progress& progress, LayerFetch layer);
+//         not the one asked for, its digest or length is what is reported, whatever else is wrong with it.
+task::Task<void> fetch_layer(RegistrySession& session, StorePin& pin, Progress& progress, LayerFetch layer);
 
 }  // namespace quoll::mgr

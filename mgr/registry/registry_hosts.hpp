@@ -24,7 +24,7 @@ struct RegistryOptions {
   std::vector<std::string> mirrors;              // of Docker Hub: "https://mirror.example"
   // CERTS_DIR/HOST:PORT/: *.crt are authorities; NAME.cert with NAME.key is what we show.
   std::string certs_dir = "/etc/docker/certs.d";
-  std::size_t downloads_max = 3;    // layers at once, in all pulls
+  std::size_t downloads_max = 3;    // layers at once from one registry
   std::size_t uploads_max = 5;      // layers at once, in one push
   std::int64_t stall_seconds = 30;  // a body may stand still for so long, in either direction
   ProxySettings proxies = ProxySettings::from_environment();

@@ -48,7 +48,8 @@ RegistryService::RegistryService(RegistryServiceOptions options, ImageStore& sto
       store_(store),
       plain_bytes_max_(options.plain_bytes_max),
       downloads_(hosts_.options().downloads_max),
-      pulls_({hosts_, store_, downloads_, turns_, options.plain_bytes_max}) {}
+      unpacks_(hosts_.options().downloads_max),
+      pulls_({hosts_, store_, downloads_, unpacks_, arrivals_, options.plain_bytes_max}) {}
 
 task::Task<PulledImage> RegistryService::pull(PullRequest request, LineSink sink) {
   co_return co_await pulls_.pull(std::move(request), std::move(sink));

@@ -8,8 +8,6 @@
 #include "mgr/registry/image_push.hpp"
 #include "mgr/registry/registry_hosts.hpp"
 #include "mgr/registry/shared_pulls.hpp"
-#include "task/blocking.hpp"
-#include "task/mutex.hpp"
 
 namespace quoll::mgr {
 
@@ -34,7 +32,7 @@ class RegistryService {
 
   // See SharedPulls.
   task::Task<PulledImage> pull(PullRequest request, LineSink sink);
-  // Every tag of a repository, for a pull of all.
+  // Every tag of a repository, for a pull of all. See list_tags().
   task::Task<std::vector<std::string>> tags(Reference reference, RegistryCredentials credentials);
 
   // See push_image().
@@ -54,8 +52,9 @@ class RegistryService {
   RegistryHosts hosts_;
   ImageStore& store_;
   const std::int64_t plain_bytes_max_;
-  task::Semaphore downloads_;
-  BlobTurns turns_;
+  LayerTurns downloads_;
+  LayerTurns unpacks_;
+  BlobArrivals arrivals_;
   SharedPulls pulls_;
 };
 

@@ -1,6 +1,7 @@
 """Pulls from a registry that we write: what it sends is wrong, broken, endless or slow. And what clients share and leave."""
 
 import concurrent.futures
+import contextlib
 import glob
 import gzip
 import itertools
@@ -21,6 +22,13 @@ from waiting import eventually
 
 @pytest.fixture
 def registry():
+    made = HostileRegistry()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def other_registry():
     made = HostileRegistry()
     yield made
     made.close()
@@ -426,7 +434,7 @@ def test_two_images_that_share_a_layer_download_it_once(images, registry, place)
         pulls = [pool.submit(pull, images, names[0])]
         assert gate.reached.wait(10)
         pulls.append(pool.submit(pull, images, names[1]))
-        eventually(lambda: "BlobTurns::take" in images.dump(), what="a pull that waits for the other's layer")
+        eventually(lambda: "LayerTurns::take" in images.dump(), what="a pull that waits for the other's layer")
         gate.opened.set()
         lines = [each.result(30) for each in pulls]
     assert gate.starts == 1
@@ -447,12 +455,91 @@ def test_a_shared_layer_goes_on_in_the_other_pull_when_its_first_client_leaves(i
     assert gate.reached.wait(10)
     with concurrent.futures.ThreadPoolExecutor() as pool:
         second = pool.submit(pull, images, names[1])
-        eventually(lambda: "BlobTurns::take" in images.dump(), what="a pull that waits for the other's layer")
+        eventually(lambda: "LayerTurns::take" in images.dump(), what="a pull that waits for the other's layer")
         first.close()
         eventually(lambda: gate.starts == 2, what="the other pull's own download")
         gate.opened.set()
         assert second.result(30)[-1]["status"].startswith("Status: Downloaded")
     assert [row["Id"] for row in images.http.get("/images/json").expect(200).json()] == [both[1].id]
+
+
+# -- a registry that holds a layer back holds up nobody who has it from elsewhere --
+
+@contextlib.contextmanager
+def side_by_side(*gates):
+    """Threads for pulls; a test that fails does not wait for its gates."""
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        try:
+            yield pool
+        finally:
+            for gate in gates:
+                gate.opened.set()
+
+
+def assert_downloaded(pulling):
+    lines = pulling.result(20)
+    assert lines[-1].get("status", "").startswith("Status: Downloaded newer image"), lines[-1]
+    return lines
+
+
+def test_a_layer_comes_from_the_registry_that_gives_it(images, registry, other_registry):
+    image = image_of(1_000_000)
+    gate = Gate(registry, image)
+    with side_by_side(gate) as pool:
+        held = pool.submit(pull, images, registry.add("x", "1", image))
+        assert gate.reached.wait(10)
+        assert_downloaded(pool.submit(pull, images, other_registry.add("x", "1", image)))
+        lines = assert_downloaded(held)  # it is here now: nobody waits for the rest
+        assert gate.starts == 1 and not gate.opened.is_set()
+    states = [line["status"] for line in lines if line.get("id") == layer_digest(image)[7:19]]
+    assert states[-1] == "Pull complete" and "Download complete" not in states
+    images.leak_check("download_blob", "fetch_layer", "unpack_beside")
+
+
+def test_who_waits_for_a_held_layer_has_it_from_another_registry_too(images, registry, other_registry):
+    both = sharing_images(os.urandom(1_000_000), False)
+    gate = Gate(registry, both[0])
+    with side_by_side(gate) as pool:
+        pulls = [pool.submit(pull, images, registry.add("x0", "1", both[0]))]
+        assert gate.reached.wait(10)
+        pulls.append(pool.submit(pull, images, registry.add("x1", "1", both[1])))
+        eventually(lambda: "LayerTurns::take" in images.dump(), what="a pull that waits for the other's layer")
+        pulls.append(pool.submit(pull, images, other_registry.add("x", "1", both[0])))
+        for pulling in pulls:
+            assert_downloaded(pulling)
+        assert gate.starts == 1 and not gate.opened.is_set()
+
+
+def test_a_layer_from_another_registry_is_unpacked_upon_each_images_own(images, registry, other_registry):
+    shared = os.urandom(1_000_000)
+    both = sharing_images(shared, True)
+    gate = Gate(registry, both[0], 1)
+    with side_by_side(gate) as pool:
+        names = registry.add("x", "1", both[0]), other_registry.add("x", "1", both[1])
+        held = pool.submit(pull, images, names[0])
+        assert gate.reached.wait(10)
+        for pulling in (pool.submit(pull, images, names[1]), held):
+            assert_downloaded(pulling)
+        assert gate.starts == 1 and not gate.opened.is_set()
+    for name, image in zip(names, both):
+        assert images.http.get(f"/images/{name}/json").expect(200).json()["Id"] == image.id
+    files = [open(path, "rb").read() for path in glob.glob(os.path.join(images.root, "layers/*/diff/shared"))]
+    assert files == [shared] * 2
+
+
+def test_held_layers_take_no_other_registrys_places(make_daemon, registry, other_registry):
+    daemon = make_daemon(config={"max-concurrent-downloads": 2})
+    image = image_of(1_000_000, layers=3)
+    gates = [Gate(registry, image, layer) for layer in range(3)]
+    with side_by_side(*gates) as pool:
+        held = pool.submit(pull, daemon, registry.add("x", "1", image))
+        eventually(lambda: sum(gate.starts for gate in gates) == 2, what="all the places that there are")
+        eventually(lambda: "[semacquire" in daemon.dump(), what="a layer that waits for one")
+        assert_downloaded(pool.submit(pull, daemon, other_registry.add("y", "1", image_of(layers=3))))
+        assert not held.done() and sum(gate.starts for gate in gates) == 2
+        for gate in gates:
+            gate.opened.set()
+        assert_downloaded(held)
 
 
 @pytest.mark.parametrize("leave", ["close", "reset"])
