@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <limits>
 #include <map>
 #include <optional>
 
@@ -105,12 +106,14 @@ void set_env(json& config, std::string_view text) {
   }
 }
 
-std::optional<int> port_number(std::string_view text) {
+std::optional<int> number_of(std::string_view text, int least, int most) {
   int number = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc() || end != text.data() + text.size() || number < 1 || number > 65535) return std::nullopt;
+  if (error != std::errc() || end != text.data() + text.size() || number < least || number > most) return std::nullopt;
   return number;
 }
+
+std::optional<int> port_number(std::string_view text) { return number_of(text, 1, 65535); }
 
 // "80", "80/udp", "8000-8010/tcp": each port by itself.
 void expose(json& config, std::string_view text) {
@@ -182,9 +185,9 @@ void set_healthcheck(json& config, std::string_view text) {
     if (const auto time = kTimes.find(name); time != kTimes.end()) {
       check[time->second] = duration_of(value);
     } else if (name == "--retries") {
-      int count = 0;
-      std::from_chars(value.data(), value.data() + value.size(), count);
-      check["Retries"] = count;
+      const std::optional<int> count = number_of(value, 0, std::numeric_limits<int>::max());
+      if (!count) refuse("--retries must be a number of at least 0 (not " + value + ")");
+      check["Retries"] = *count;
     } else {
       refuse("unknown flag: " + name.substr(2));
     }

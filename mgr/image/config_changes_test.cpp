@@ -63,6 +63,10 @@ TEST(config_changes, all_else_is_refused_by_its_name) {
   EXPECT_EQ(refusal("EXPOSE 80/x"), "invalid proto: x");
   EXPECT_EQ(refusal("LABEL a=\"b"), "unterminated quote in: a=\"b");
   EXPECT_EQ(refusal("HEALTHCHECK --interval=x CMD y"), "time: invalid duration \"x\"");
+  for (const std::string retries : {"", "x", "3x", "-1", "99999999999"}) {
+    EXPECT_EQ(refusal("HEALTHCHECK --retries=" + retries + " CMD y"),
+              "--retries must be a number of at least 0 (not " + retries + ")");
+  }
 }
 
 }  // namespace
