@@ -1,33 +1,13 @@
-"""docker cp of one large file, beside cp on the same disk and the docker command alone."""
+"""docker cp of one large file, beside cp on the same disk."""
 
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
 
 import cases
 import engines
 from images import Peak, seconds
-
-
-class Peer:
-    """What the docker command takes for a daemon: throws away what comes, and has ready what goes."""
-
-    def __init__(self, directory, size):
-        self.socket = os.path.join(directory, "peer.sock")
-        program = os.path.join(os.path.dirname(os.path.abspath(__file__)), "copy_peer.py")
-        # pylint: disable-next=consider-using-with
-        self.process = subprocess.Popen([sys.executable, program, self.socket, str(size)], stdout=subprocess.PIPE)
-        self.process.stdout.readline()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.process.kill()
-        self.process.wait()
-        self.process.stdout.close()
 
 
 def copying(bench, engine):
@@ -45,34 +25,28 @@ def copying(bench, engine):
     container = engine.container(["sleep", "100000"])
     rounds = []
 
-    def timed(*command, daemon=engine.socket):
+    def timed(*command):
         os.sync()  # what the one left to write is not the next one's
-        return seconds(*command, env={**os.environ, "DOCKER_HOST": "unix://" + daemon})
+        return seconds(*command, env={**os.environ, "DOCKER_HOST": "unix://" + engine.socket})
 
     def remove():
         timed("docker", "exec", container, "rm", "/big")
 
     try:
-        with Peer(engine.run, megabytes << 20) as peer:
-            before = engines.resident_kb(engine.pids())
-            for _ in range(bench.size(5, 1)):
-                plain = timed("cp", big, there)
-                os.unlink(copy)
-                client_in = timed("docker", "cp", "-q", big, "container:/", daemon=peer.socket)
-                client_out = timed("docker", "cp", "-q", "container:/big", there, daemon=peer.socket)
-                os.unlink(copy)
-                upload = timed("curl", "-sf", "-T", tar, "--unix-socket", engine.socket,
-                                  f"http://x/containers/{container}/archive?path=/")
-                remove()
-                with Peak(engine) as peak:
-                    inwards = timed("docker", "cp", "-q", big, container + ":/")
-                    outwards = timed("docker", "cp", "-q", container + ":/big", there)
-                os.unlink(copy)
-                remove()
-                rounds.append({"in_of_cp": plain / inwards, "client_in_of_cp": plain / client_in,
-                               "out_of_cp": plain / outwards, "client_out_of_cp": plain / client_out,
-                               "upload_of_cp": plain / upload,
-                               "more_mb": (peak.kb - before) / 1024})  # fmt: skip
+        before = engines.resident_kb(engine.pids())
+        for _ in range(bench.size(5, 1)):
+            plain = timed("cp", big, there)
+            os.unlink(copy)
+            upload = timed("curl", "-sf", "-T", tar, "--unix-socket", engine.socket,
+                           f"http://x/containers/{container}/archive?path=/")  # fmt: skip
+            remove()
+            with Peak(engine) as peak:
+                inwards = timed("docker", "cp", "-q", big, container + ":/")
+                outwards = timed("docker", "cp", "-q", container + ":/big", there)
+            os.unlink(copy)
+            remove()
+            rounds.append({"in_of_cp": plain / inwards, "out_of_cp": plain / outwards, "upload_of_cp": plain / upload,
+                           "more_mb": (peak.kb - before) / 1024})  # fmt: skip
         return cases.median_of(rounds)
     finally:
         engine.remove(container)
